@@ -1,0 +1,111 @@
+// The structs of a problem and its result: what a backend is asked to compute, for every loss of the package.
+//
+// Letters: B batch, D dim, S sampled classes, T true classes per row, C classes. Matrices are row-major.
+// Everything here has been checked by the facade: sizes agree, every id is in [0, C), pointers are valid for the
+// whole call. Values are not checked: NaN and infinities flow through.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+
+#include "core/dtype.h"
+#include "core/sharding.h"
+
+namespace sampled_softmax {
+
+struct Shard {
+  const void* data;  // [rows, width]
+  int64_t rows;
+  DType dtype;
+};
+
+// A parameter with one row per class: weights [C, D], or biases [C, 1]. Shard sizes are those of shard_rows().
+struct ClassRows {
+  const Shard* shards = nullptr;
+  int32_t num_shards = 0;  // 0: absent (biases only), read as zeros
+  Partition partition = Partition::mod;
+  int64_t rows = 0;
+  int64_t width = 0;
+};
+
+// Where the gradient of a ClassRows goes. A slot is one use of a class row: for the sampled losses slot i * T + j is
+// label j of row i and slot B * T + s is sampled class s (TensorFlow's order); for the full softmax slot c is class c.
+struct RowGradients {
+  void* values = nullptr;          // [num_rows, width] in the arithmetic's dtype; null: not wanted. Every row is written
+  int64_t num_rows = 0;
+  const int64_t* slot_row = nullptr;  // [slots]: the output row of each slot; null: slot k goes to row k
+  bool merged = false;             // several slots may share a row, or a row may have none: sums, zeros where no slot
+  bool sampled_distinct = true;    // no two sampled slots share a row (they may share with labels)
+};
+
+enum class Loss : int32_t {
+  softmax = 0,   // logsumexp over the true and sampled logits, minus the mean true logit
+  logistic = 1,  // sigmoid cross-entropy summed over all T + S columns, label 1/T on the true ones
+};
+
+enum class Numerics : int32_t {
+  stable = 0,
+  mindspore = 1,  // softmax only: -sum(y * log(p + 1e-20)), p rounded to the arithmetic's dtype first
+};
+
+enum class HitMask : int32_t {
+  keep = 0,  // accidental hits stay among the negatives
+  all = 1,   // every sampled copy of one of the row's own labels is left out of the maximum and the sum
+  last = 2,  // of a repeated sampled id only the last copy is left out (TensorFlow)
+};
+
+struct SampledProblem {
+  int64_t batch = 0, dim = 0, num_sampled = 0, num_true = 1, num_classes = 0;
+  Loss loss = Loss::softmax;
+  Numerics numerics = Numerics::stable;
+  HitMask hits = HitMask::all;
+  bool subtract_log_q = true;
+  bool float64 = false;         // arithmetic, and dtype of losses and gradients: float64 or float32
+  bool reduced_precision = false;  // may multiply in bfloat16 (float32 accumulation) where weights or inputs are 16-bit
+
+  ClassRows weights;
+  ClassRows biases;             // num_shards 0: none
+  const void* inputs = nullptr;  // [B, D]
+  DType inputs_dtype = DType::float32;
+  const int64_t* labels = nullptr;   // [B, T]
+  const int64_t* sampled = nullptr;  // [S], repeats allowed
+  const double* true_expected_count = nullptr;     // [B, T]; may be null unless subtract_log_q
+  const double* sampled_expected_count = nullptr;  // [S]; as above
+
+  // Gradients are of sum_i g_i * loss_i with g_i = upstream_scale * (upstream ? upstream[i] : 1).
+  const double* upstream = nullptr;  // [B]
+  double upstream_scale = 1;
+
+  // Results; `losses` is always wanted, the gradients where not null.
+  void* losses = nullptr;           // [B], not multiplied by g
+  void* input_gradients = nullptr;  // [B, D]
+  RowGradients weight_gradients;    // width D
+  RowGradients bias_gradients;      // width 1
+
+  const std::atomic<int32_t>* abort_flag = nullptr;  // read between blocks; non-zero: stop with Code::aborted
+};
+
+// The full softmax over all C classes, labels 1/T each (a label repeated in a row weighs as often as it occurs).
+struct SoftmaxProblem {
+  int64_t batch = 0, dim = 0, num_true = 1, num_classes = 0;
+  bool float64 = false;
+  bool reduced_precision = false;
+
+  ClassRows weights;
+  ClassRows biases;
+  const void* inputs = nullptr;
+  DType inputs_dtype = DType::float32;
+  const int64_t* labels = nullptr;  // [B, T]
+
+  const double* upstream = nullptr;
+  double upstream_scale = 1;
+
+  void* losses = nullptr;
+  void* input_gradients = nullptr;
+  RowGradients weight_gradients;  // num_rows == C, slot c is class c, never merged
+  RowGradients bias_gradients;
+
+  const std::atomic<int32_t>* abort_flag = nullptr;
+};
+
+}  // namespace sampled_softmax
