@@ -1,0 +1,138 @@
+/**
+ * The contract: every function that the addon exports. The facade (lib/) has checked all arguments before it calls one
+ * of them; the addon checks sizes again, so that a mistake in the facade becomes an error with code ERR_INTERNAL.
+ * Errors are plain Errors with a `code` (lib/errors.ts gives them their class).
+ *
+ * Letters: B batch, D dim, S sampled, T true classes per row, C classes.
+ */
+
+type IdArray = Int32Array | BigInt64Array;
+type FloatArray = Float32Array | Float64Array;
+
+/** Values and their dtype (0 float32, 1 float64, 2 float16, 3 bfloat16). */
+export interface NativeValues {
+  readonly data: ArrayBufferView;
+  readonly dtype: number;
+}
+
+/** One shard of a parameter: values, or a table, which brings its own dtype. */
+export type NativeShard = NativeValues | NativeTable;
+
+/** Where each use of a class row puts its gradient (native/core/row_plan.h). */
+export interface NativeRowPlan {
+  /** Local row index of each output row, shard after shard; empty for 'dense'. */
+  readonly indices: IdArray;
+  /** [shards + 1]: where the output rows of each shard begin. */
+  readonly shardStart: Float64Array;
+  readonly numRows: number;
+  /** [slots]: the output row of each slot, or null where slot k is row k. */
+  readonly slotRow: BigInt64Array | null;
+  readonly merged: boolean;
+  readonly sampledDistinct: boolean;
+}
+
+export interface NativeGradient {
+  /** [plan.numRows, width]; written whole. */
+  readonly values: FloatArray;
+  readonly plan: NativeRowPlan;
+}
+
+export interface NativeParameter {
+  readonly shards: readonly NativeShard[];
+  /** 0 mod, 1 div. */
+  readonly partition: number;
+  readonly width: number;
+}
+
+interface NativeLossCommon {
+  readonly batch: number;
+  readonly dim: number;
+  readonly numTrue: number;
+  readonly numClasses: number;
+  readonly float64: boolean;
+  readonly reducedPrecision: boolean;
+  readonly weights: NativeParameter;
+  readonly biases: NativeParameter | null;
+  readonly inputs: NativeShard;
+  /** [B * T], each in [0, C). */
+  readonly labels: IdArray;
+  /** [B] or null. */
+  readonly upstream: Float64Array | null;
+  readonly upstreamScale: number;
+  /** [B], written. */
+  readonly losses: FloatArray;
+  /** [B, D], written, or null. */
+  readonly inputGradients: FloatArray | null;
+  readonly weightGradients: NativeGradient | null;
+  readonly biasGradients: NativeGradient | null;
+  /** One element in shared memory; a value other than 0 stops the call between blocks. */
+  readonly abortFlag: Int32Array | null;
+}
+
+export interface NativeSampledLoss extends NativeLossCommon {
+  /** 0 softmax, 1 logistic. */
+  readonly loss: number;
+  /** 0 stable, 1 MindSpore's. */
+  readonly numerics: number;
+  /** Accidental hits: 0 kept, 1 all copies left out, 2 the last copy left out. */
+  readonly hits: number;
+  readonly subtractLogQ: boolean;
+  /** [S], each in [0, C). */
+  readonly sampled: IdArray;
+  /** [B * T] */
+  readonly trueExpectedCount: FloatArray | null;
+  /** [S] */
+  readonly sampledExpectedCount: FloatArray | null;
+}
+
+export type NativeSoftmaxLoss = NativeLossCommon;
+
+export interface NativeInfo {
+  readonly instructionSet: string;
+  readonly instructionSets: readonly string[];
+  readonly threads: number;
+  readonly compiler: string;
+}
+
+export interface NativeRuntime {
+  /** Throws ERR_ENVIRONMENT where SAMPLED_SOFTMAX_ISA or SAMPLED_SOFTMAX_THREADS cannot be obeyed. */
+  info(): NativeInfo;
+  setThreads(threads: number): void;
+  /** Position of the first id outside [0, limit), or -1. */
+  firstOutOfRange(ids: IdArray, limit: bigint): number;
+  /** Whether the two views share a byte of memory. */
+  overlaps(a: ArrayBufferView, b: ArrayBufferView): boolean;
+}
+
+export interface NativeLosses {
+  sampledLoss(call: NativeSampledLoss): void;
+  /** Reads and writes the arrays until the promise settles. */
+  sampledLossAsync(call: NativeSampledLoss): Promise<void>;
+  softmaxLoss(call: NativeSoftmaxLoss): void;
+  softmaxLossAsync(call: NativeSoftmaxLoss): Promise<void>;
+  /** `mode`: 0 sparse, 1 merged, 2 dense. Slots are the labels, then the sampled ids; `rows` is the total over the shards. */
+  planRows(labels: IdArray, sampled: IdArray, rows: number, shards: number, partition: number, mode: number): NativeRowPlan;
+  /** Triples (row, position in `sampled`) in row-major order of the labels; `lastOnly`: only the last copy of a repeated id. */
+  computeAccidentalHits(
+    trueClasses: IdArray,
+    sampled: IdArray,
+    numTrue: number,
+    lastOnly: boolean,
+  ): { indices: Int32Array; ids: IdArray };
+}
+
+/** A sampler's state lives in the addon; the object is type-tagged. */
+export interface NativeSampler {
+  readonly __sampler: unique symbol;
+}
+
+export interface NativeSamplers {}
+
+/** Parameters in memory that the addon owns; the object is type-tagged. */
+export interface NativeTable {
+  readonly __table: unique symbol;
+}
+
+export interface NativeTables {}
+
+export interface NativeBinding extends NativeRuntime, NativeLosses, NativeSamplers, NativeTables {}

@@ -1,0 +1,152 @@
+/**
+ * What may be passed as a matrix, a vector or ids, and what the package makes of it. A bare typed array is flat; an
+ * object `{ data, shape, dtype? }` states its sizes, and they are checked.
+ */
+import { markAsUntransferable } from 'node:worker_threads';
+import { makeError, show } from './errors.ts';
+
+export type DType = 'float32' | 'float64' | 'float16' | 'bfloat16';
+
+/** The numbers by which the addon knows the dtypes (native/core/dtype.h). */
+export const dtypeCode: Record<DType, number> = { float32: 0, float64: 1, float16: 2, bfloat16: 3 };
+
+/** `Float16Array` where the runtime has it (Node 24 and later). */
+export interface Float16ArrayLike extends ArrayBufferView {
+  readonly BYTES_PER_ELEMENT: number;
+  readonly length: number;
+  readonly [Symbol.toStringTag]: 'Float16Array';
+}
+
+/** Floating-point values; row-major where they form a matrix. 16-bit values without `Float16Array` come as bits in a `Uint16Array`. */
+export type Values =
+  | Float32Array
+  | Float64Array
+  | Float16ArrayLike
+  | { readonly data: Float32Array | Float64Array | Float16ArrayLike; readonly shape: readonly number[]; readonly dtype?: DType }
+  | { readonly data: Uint16Array; readonly shape: readonly number[]; readonly dtype: 'float16' | 'bfloat16' };
+
+/** Class ids. A plain array must hold safe integers. */
+export type Ids =
+  | Int32Array
+  | BigInt64Array
+  | readonly number[]
+  | { readonly data: Int32Array | BigInt64Array | readonly number[]; readonly shape: readonly number[] };
+
+/** Ids as the package holds them: a copy of its own, so that nobody can change them between check and use. */
+export type OwnIds = Int32Array | BigInt64Array;
+
+export type ValueData = Float32Array | Float64Array | Uint16Array | Float16ArrayLike;
+
+/** A checked view of the caller's values. */
+export interface ValueView {
+  readonly data: ValueData;
+  readonly dtype: DType;
+  readonly length: number;
+  /** As stated by the caller; undefined for a flat array. */
+  readonly shape: readonly number[] | undefined;
+}
+
+const typeName = (value: unknown): string => Object.prototype.toString.call(value).slice(8, -1);
+
+/** Throws where the view's buffer was transferred away. Only an empty view can be detached, so this costs nothing otherwise. */
+export function checkAttached(name: string, view: ArrayBufferView): void {
+  if (view.byteLength !== 0) return;
+  try {
+    new Uint8Array(view.buffer as ArrayBuffer, 0, 0);
+  } catch {
+    throw makeError('ERR_DETACHED_BUFFER', `${name}: its buffer has been detached (transferred to another thread?)`);
+  }
+}
+
+function readShape(name: string, shape: unknown, length: number): readonly number[] {
+  if (!Array.isArray(shape) || !shape.every((n) => Number.isSafeInteger(n) && n >= 0)) {
+    const shown = Array.isArray(shape) ? `[${shape.map(show).join(', ')}]` : show(shape);
+    throw makeError('ERR_INVALID_ARG_TYPE', `${name}.shape: expected an array of non-negative integers, got ${shown}`);
+  }
+  const copy = shape.slice() as number[];
+  const size = copy.reduce((a, b) => a * b, 1);
+  if (size !== length) {
+    throw makeError('ERR_SHAPE_MISMATCH', `${name}: shape [${copy.join(', ')}] needs ${size} elements, data has ${length}`);
+  }
+  return copy;
+}
+
+const isWrapper = (value: unknown): value is { data: unknown; shape: unknown; dtype?: unknown } =>
+  typeof value === 'object' && value !== null && !ArrayBuffer.isView(value) && !Array.isArray(value) && 'data' in value;
+
+/** Reads an argument of type {@link Values}. */
+export function readValues(name: string, value: unknown): ValueView {
+  const wrapped = isWrapper(value);
+  const data = wrapped ? value.data : value;
+  const stated = wrapped ? value.dtype : undefined;
+  const kind = typeName(data);
+  let dtype: DType;
+  if (kind === 'Float32Array') dtype = 'float32';
+  else if (kind === 'Float64Array') dtype = 'float64';
+  else if (kind === 'Float16Array') dtype = 'float16';
+  else if (kind === 'Uint16Array' && wrapped) {
+    if (stated !== 'float16' && stated !== 'bfloat16') {
+      throw makeError('ERR_INVALID_ARG_VALUE', `${name}.dtype: a Uint16Array holds 'float16' or 'bfloat16', got ${show(stated)}`);
+    }
+    dtype = stated;
+  } else {
+    const where = wrapped ? `${name}.data` : name;
+    const hint = kind === 'Uint16Array' ? " (16-bit values: { data, shape, dtype: 'float16' | 'bfloat16' })" : '';
+    throw makeError('ERR_INVALID_ARG_TYPE', `${where}: expected a Float32Array or Float64Array, got ${show(data)}${hint}`);
+  }
+  if (stated !== undefined && stated !== dtype) {
+    throw makeError('ERR_INVALID_ARG_VALUE', `${name}.dtype: data is a ${kind}, dtype says ${show(stated)}`);
+  }
+  const array = data as ValueData;
+  checkAttached(wrapped ? `${name}.data` : name, array);
+  return { data: array, dtype, length: array.length, shape: wrapped ? readShape(name, value.shape, array.length) : undefined };
+}
+
+/** Reads an argument of type {@link Ids} into a copy. Fractions, strings and unsafe integers are refused with their position. */
+export function readIds(name: string, value: unknown): { ids: OwnIds; shape: readonly number[] | undefined } {
+  const wrapped = isWrapper(value);
+  const data = wrapped ? value.data : value;
+  const where = wrapped ? `${name}.data` : name;
+  const kind = typeName(data);
+  let ids: OwnIds;
+  if (kind === 'Int32Array') {
+    checkAttached(where, data as Int32Array);
+    ids = new Int32Array(data as Int32Array);
+  } else if (kind === 'BigInt64Array') {
+    checkAttached(where, data as BigInt64Array);
+    ids = new BigInt64Array(data as BigInt64Array);
+  } else if (Array.isArray(data)) {
+    ids = fromNumbers(where, data);
+  } else {
+    throw makeError('ERR_INVALID_ARG_TYPE', `${where}: expected an Int32Array, a BigInt64Array or number[], got ${show(data)}`);
+  }
+  return { ids, shape: wrapped ? readShape(name, value.shape, ids.length) : undefined };
+}
+
+function fromNumbers(name: string, numbers: readonly unknown[]): OwnIds {
+  let wide = false;
+  for (let i = 0; i < numbers.length; i++) {
+    const n = numbers[i];
+    if (typeof n !== 'number' || !Number.isSafeInteger(n)) {
+      throw makeError('ERR_INVALID_ARG_TYPE', `${name}[${i}]: expected an integer, got ${show(n)}`);
+    }
+    if (n !== (n | 0)) wide = true;
+  }
+  return wide ? BigInt64Array.from(numbers as number[], BigInt) : Int32Array.from(numbers as number[]);
+}
+
+/** Whether the buffer can shrink under a running call: those are refused where the package reads memory while JavaScript runs on. */
+export function checkFixedLength(name: string, view: ArrayBufferView): void {
+  const buffer = view.buffer as ArrayBuffer & { resizable?: boolean };
+  if (buffer.resizable === true) {
+    throw makeError(
+      'ERR_RESIZABLE_BUFFER',
+      `${name}: a resizable ArrayBuffer could shrink while the call reads it; pass one of fixed length, an EmbeddingTable, or call the Sync form`,
+    );
+  }
+}
+
+/** Makes later transfers of the buffer fail or copy, so that memory in use by a call cannot be taken away. */
+export function pin(view: ArrayBufferView): void {
+  if (typeName(view.buffer) === 'ArrayBuffer') markAsUntransferable(view.buffer);
+}
