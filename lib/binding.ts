@@ -2,7 +2,7 @@
 import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
 import type { NativeBinding } from '../binding.d.ts';
-import { SampledSoftmaxError } from './errors.ts';
+import { fromNative, SampledSoftmaxError } from './errors.ts';
 
 const require = createRequire(import.meta.url);
 const packageRoot = fileURLToPath(new URL('..', import.meta.url));
@@ -32,6 +32,7 @@ function load(): NativeBinding {
     if (addonPath !== undefined) return require(addonPath) as NativeBinding;
     return (require('node-gyp-build') as (folder: string) => NativeBinding)(packageRoot);
   } catch (cause) {
+    if ((cause as { code?: unknown }).code === 'ERR_ENVIRONMENT') throw fromNative(cause);
     throw new SampledSoftmaxError('ERR_NATIVE_LOAD', explain(cause), { cause });
   }
 }

@@ -1,0 +1,221 @@
+/**
+ * Gradients of class rows: which form the caller asked for, and the arrays that hold them. Sparse ones are indices and
+ * values (TensorFlow's IndexedSlices), so a step costs what it touches and not what the table holds.
+ */
+import type { NativeGradient, NativeRowPlan } from '../binding.d.ts';
+import { checkAttached, checkFixedLength, pin, type Values } from './arrays.ts';
+import { checkChoice, checkOptions } from './checks.ts';
+import { makeError, show } from './errors.ts';
+
+export type FloatArray = Float32Array | Float64Array;
+
+/**
+ * `'sparse'`: one row per use of a class, unmerged, in TensorFlow's order (labels row-major, then the sampled ids).
+ * `'merged'`: one row per class that occurs, sorted by id. `'dense'`: a row for every class.
+ */
+export type GradientMode = 'sparse' | 'merged' | 'dense';
+
+const gradientModes: readonly GradientMode[] = ['sparse', 'merged', 'dense'];
+
+/** Rows of a sparse gradient, as TensorFlow's IndexedSlices. */
+export interface RowGradients<A extends FloatArray = FloatArray> {
+  /** `[count]` row of the parameter that each row of `values` belongs to; local to the shard where it is sharded. `BigInt64Array` only where the parameter has more than 2^31 - 1 rows. */
+  readonly indices: Int32Array | BigInt64Array;
+  /** `[count, dim]` for weights, `[count]` for biases. */
+  readonly values: A;
+  /** Shape of the parameter (or of the shard). */
+  readonly denseShape: readonly number[];
+  /** How many rows there are. */
+  readonly count: number;
+}
+
+/** Arrays that the caller supplies for a row gradient. */
+export interface RowGradientsOut {
+  /** `[count]`, or any greater length with `'merged'`. `Int32Array` unless the parameter has more than 2^31 - 1 rows. */
+  readonly indices: Int32Array | BigInt64Array;
+  /** `[count, width]`, or any greater capacity with `'merged'`. */
+  readonly values: FloatArray;
+}
+
+/** Arrays of the caller's own that gradients are written to, instead of new ones. Each may be left out. */
+export interface GradientOut {
+  /** `[batch, dim]` */
+  readonly inputs?: FloatArray;
+  /** Of one parameter, or one per shard: indices and values, or with `'dense'` an array. */
+  readonly weights?: RowGradientsOut | FloatArray | readonly (RowGradientsOut | FloatArray)[];
+  readonly biases?: RowGradientsOut | FloatArray | readonly (RowGradientsOut | FloatArray)[];
+}
+
+/** What may be asked of a loss's gradients. */
+export interface GradientOptions {
+  /** Gradient of what follows the loss: with reduction `'none'` one number per row (or one for all), otherwise a number. Default 1. */
+  readonly upstream?: number | Values | readonly number[];
+  /** Form of the gradients of weights and biases. Default `'sparse'`. */
+  readonly mode?: GradientMode;
+  /** Arrays to write to. Undefined content after an error or an abort. */
+  readonly out?: GradientOut;
+}
+
+export interface GradientRequest {
+  readonly mode: GradientMode;
+  readonly upstream: unknown;
+  readonly out: GradientOut;
+}
+
+/** Reads the `gradients` option; undefined where none are wanted. */
+export function readGradientRequest(value: unknown, modes: readonly GradientMode[] = gradientModes): GradientRequest | undefined {
+  if (value === undefined || value === false) return undefined;
+  const fallback = modes[0] as GradientMode;
+  if (value === true) return { mode: fallback, upstream: undefined, out: {} };
+  checkOptions('gradients', value, ['upstream', 'mode', 'out']);
+  const { mode, upstream, out } = value as { mode?: unknown; upstream?: unknown; out?: unknown };
+  if (out !== undefined) checkOptions('gradients.out', out, ['inputs', 'weights', 'biases']);
+  return {
+    mode: mode === undefined ? fallback : checkChoice('gradients.mode', mode, modes),
+    upstream,
+    out: (out ?? {}) as GradientOut,
+  };
+}
+
+export interface OutputArray {
+  readonly name: string;
+  readonly view: ArrayBufferView;
+}
+
+/** One call's arithmetic, and the caller's arrays that it writes to. */
+export class Outputs {
+  readonly float64: boolean;
+  readonly asynchronous: boolean;
+  /** The caller's arrays among the outputs. */
+  readonly borrowed: OutputArray[] = [];
+
+  constructor(float64: boolean, asynchronous: boolean) {
+    this.float64 = float64;
+    this.asynchronous = asynchronous;
+  }
+
+  make(length: number): FloatArray {
+    return this.float64 ? new Float64Array(length) : new Float32Array(length);
+  }
+
+  /** The caller's array, checked, or a new one. `capacity`: a longer one will do, and its beginning is used. */
+  take(name: string, given: unknown, length: number, capacity: boolean): FloatArray {
+    if (given === undefined) return this.make(length);
+    const wanted = this.float64 ? Float64Array : Float32Array;
+    if (!(given instanceof wanted)) {
+      throw makeError('ERR_INVALID_ARG_TYPE', `${name}: expected a ${wanted.name}, got ${show(given)}`);
+    }
+    this.borrow(name, given, length, capacity);
+    return given.length === length ? given : given.subarray(0, length);
+  }
+
+  takeIndices(name: string, given: unknown, indices: Int32Array | BigInt64Array, capacity: boolean): Int32Array | BigInt64Array {
+    const wanted = indices instanceof Int32Array ? Int32Array : BigInt64Array;
+    if (!(given instanceof wanted)) {
+      throw makeError('ERR_INVALID_ARG_TYPE', `${name}: expected ${indices instanceof Int32Array ? 'an' : 'a'} ${wanted.name}, got ${show(given)}`);
+    }
+    this.borrow(name, given, indices.length, capacity);
+    return given.subarray(0, indices.length) as Int32Array | BigInt64Array;
+  }
+
+  private borrow(name: string, view: FloatArray | Int32Array | BigInt64Array, length: number, capacity: boolean): void {
+    checkAttached(name, view);
+    if (capacity ? view.length < length : view.length !== length) {
+      const wanted = capacity ? `at least ${length}` : `${length}`;
+      throw makeError('ERR_SHAPE_MISMATCH', `${name}: expected ${wanted} elements, got ${view.length}`);
+    }
+    if (this.asynchronous) {
+      checkFixedLength(name, view);
+      pin(view);
+    }
+    this.borrowed.push({ name, view });
+  }
+}
+
+export interface ParameterGradient {
+  readonly native: NativeGradient;
+  /** What the result holds; called after the native call. */
+  readonly finish: () => RowGradients | FloatArray | (RowGradients | FloatArray)[];
+}
+
+/** Sizes of the parameter that a gradient belongs to. `width` undefined: a vector. */
+export interface ParameterShape {
+  readonly rows: number;
+  readonly width: number | undefined;
+  readonly shardRows: readonly number[];
+  readonly sharded: boolean;
+}
+
+/** Allocates the gradient of a parameter as `plan` lays it out. */
+export function parameterGradient(
+  name: string,
+  plan: NativeRowPlan,
+  mode: GradientMode,
+  shape: ParameterShape,
+  outputs: Outputs,
+  given: unknown,
+): ParameterGradient {
+  const width = shape.width ?? 1;
+  const where = `gradients.out.${name}`;
+  if (!shape.sharded) {
+    const part = takePart(where, given, mode, plan.numRows, width, plan.indices, outputs);
+    return { native: { values: part.values, plan }, finish: () => part.finish(denseShape(shape.rows, shape)) };
+  }
+  if (given !== undefined && (!Array.isArray(given) || given.length !== shape.shardRows.length)) {
+    throw makeError('ERR_INVALID_ARG_TYPE', `${where}: expected an array of ${shape.shardRows.length}, one per shard, got ${show(given)}`);
+  }
+  // The kernels write one array; each shard's part is a piece of it, copied only into arrays of the caller's own.
+  const values = outputs.make(plan.numRows * width);
+  const parts = shape.shardRows.map((rows, shard) => {
+    const from = plan.shardStart[shard] as number;
+    const to = plan.shardStart[shard + 1] as number;
+    const piece = values.subarray(from * width, to * width) as FloatArray;
+    const indices = mode === 'dense' ? plan.indices : plan.indices.subarray(from, to);
+    const own = Array.isArray(given) ? (given as unknown[])[shard] : undefined;
+    if (own === undefined) return (): RowGradients | FloatArray => rowGradients(mode, indices, piece, denseShape(rows, shape));
+    const part = takePart(`${where}[${shard}]`, own, mode, to - from, width, indices, outputs);
+    return (): RowGradients | FloatArray => {
+      part.values.set(piece as Float32Array & Float64Array);
+      return part.finish(denseShape(rows, shape));
+    };
+  });
+  return { native: { values, plan }, finish: () => parts.map((finish) => finish()) };
+}
+
+const denseShape = (rows: number, shape: ParameterShape): readonly number[] => (shape.width === undefined ? [rows] : [rows, shape.width]);
+
+function rowGradients(
+  mode: GradientMode,
+  indices: Int32Array | BigInt64Array,
+  values: FloatArray,
+  shape: readonly number[],
+): RowGradients | FloatArray {
+  return mode === 'dense' ? values : { indices, values, denseShape: shape, count: indices.length };
+}
+
+function takePart(
+  name: string,
+  given: unknown,
+  mode: GradientMode,
+  rows: number,
+  width: number,
+  indices: Int32Array | BigInt64Array,
+  outputs: Outputs,
+): { values: FloatArray; finish: (shape: readonly number[]) => RowGradients | FloatArray } {
+  const merged = mode === 'merged';
+  if (given === undefined || mode === 'dense') {
+    const values = outputs.take(name, given, rows * width, false);
+    return { values, finish: (shape) => rowGradients(mode, indices, values, shape) };
+  }
+  checkOptions(name, given, ['indices', 'values']);
+  const own = given as { indices?: unknown; values?: unknown };
+  const values = outputs.take(`${name}.values`, own.values ?? null, rows * width, merged);
+  const ownIndices = outputs.takeIndices(`${name}.indices`, own.indices, indices, merged);
+  return {
+    values,
+    finish: (shape) => {
+      ownIndices.set(indices as Int32Array & BigInt64Array);
+      return rowGradients(mode, ownIndices, values, shape);
+    },
+  };
+}

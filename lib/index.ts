@@ -1,0 +1,47 @@
+/** Sampled softmax for Node.js: the public names and nothing else. */
+export type { DType, Float16ArrayLike, Ids, Values } from './arrays.ts';
+export { setAddonPath } from './binding.ts';
+export { devices, type Device, type DeviceName } from './devices.ts';
+export { EmbeddingTable } from './embedding-table.ts';
+export type * from './embedding-table.ts';
+export { SampledSoftmaxError, SampledSoftmaxRangeError, SampledSoftmaxTypeError, type ErrorCode } from './errors.ts';
+export type { FloatArray, GradientMode, GradientOptions, GradientOut, RowGradients, RowGradientsOut } from './gradients.ts';
+export {
+  nceLoss,
+  nceLossSync,
+  sampledLogisticLoss,
+  sampledLogisticLossSync,
+  type NceLossOptions,
+  type NceLossSyncOptions,
+  type SampledLogisticLossOptions,
+  type SampledLogisticLossSyncOptions,
+} from './losses/nce.ts';
+export {
+  negativeSamplingLoss,
+  negativeSamplingLossSync,
+  type NegativeSamplingLossOptions,
+  type NegativeSamplingLossSyncOptions,
+} from './losses/negative-sampling.ts';
+export {
+  sampledSoftmaxLoss,
+  sampledSoftmaxLossSync,
+  type SampledSoftmaxLossOptions,
+  type SampledSoftmaxLossSyncOptions,
+} from './losses/sampled-softmax.ts';
+export { softmaxLoss, softmaxLossSync, type SoftmaxLossOptions, type SoftmaxLossSyncOptions } from './losses/softmax.ts';
+export type {
+  ArithmeticArray,
+  AsyncOptions,
+  Gradients,
+  HitOptions,
+  LossOptions,
+  LossResult,
+  Precision,
+  SampledLossOptions,
+  SampledValues,
+  SampledValuesInput,
+  SoftmaxLossResult,
+} from './losses/types.ts';
+export type { Matrix, Parameter, PartitionStrategy } from './parameters.ts';
+export type { Reduction } from './reduction.ts';
+export { info, setThreads, type Info } from './runtime.ts';

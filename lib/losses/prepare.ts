@@ -1,0 +1,181 @@
+/** Reads the options that all losses share, once: settles the sizes, checks every array and names what is wrong. */
+import { readIds, readValues, type OwnIds } from '../arrays.ts';
+import { binding } from '../binding.ts';
+import { checkChoice, checkInteger, checkNumber } from '../checks.ts';
+import { chooseDevice } from '../devices.ts';
+import { makeError, native } from '../errors.ts';
+import { Outputs, readGradientRequest, type GradientMode, type GradientRequest } from '../gradients.ts';
+import {
+  agree,
+  checkParameter,
+  partitionStrategies,
+  readMatrix,
+  readParameter,
+  type PartitionStrategy,
+  type ReadMatrix,
+  type SizeClaim,
+} from '../parameters.ts';
+import { checkReduction, reductions, type Reduction } from '../reduction.ts';
+import type { LossOptions } from './types.ts';
+
+export const commonOptions: readonly string[] = [
+  'weights',
+  'biases',
+  'labels',
+  'inputs',
+  'numClasses',
+  'numTrue',
+  'partitionStrategy',
+  'reduction',
+  'gradients',
+  'precision',
+  'device',
+];
+
+/** A loss's options with every size settled and every array checked. */
+export interface Problem {
+  readonly batch: number;
+  readonly dim: number;
+  readonly numTrue: number;
+  readonly numClasses: number;
+  readonly weights: readonly ReadMatrix[];
+  readonly weightsSharded: boolean;
+  readonly biases: readonly ReadMatrix[] | undefined;
+  readonly biasesSharded: boolean;
+  readonly inputs: ReadMatrix;
+  readonly labels: OwnIds;
+  readonly strategy: PartitionStrategy;
+  readonly reduction: Reduction;
+  readonly request: GradientRequest | undefined;
+  readonly upstream: Float64Array | null;
+  readonly upstreamScale: number;
+  readonly reducedPrecision: boolean;
+  readonly outputs: Outputs;
+}
+
+/** Reads the options that all losses share. `claims` are further facts about the number of classes. */
+export function readProblem(
+  where: string,
+  options: LossOptions,
+  asynchronous: boolean,
+  claims: readonly SizeClaim[],
+  modes?: readonly GradientMode[],
+): Problem {
+  chooseDevice('device', options.device);
+  const numTrue = options.numTrue === undefined ? 1 : checkInteger('numTrue', options.numTrue, 1, 2 ** 31 - 1);
+  const strategy = options.partitionStrategy === undefined ? 'mod' : checkChoice('partitionStrategy', options.partitionStrategy, partitionStrategies);
+  const reduction = options.reduction === undefined ? 'none' : checkChoice('reduction', options.reduction, reductions);
+  const precision = options.precision === undefined ? 'highest' : checkChoice('precision', options.precision, ['highest', 'high']);
+  const stated = options.numClasses === undefined ? undefined : checkInteger('numClasses', options.numClasses, 1);
+
+  const labels = readIds('labels', options.labels);
+  const batch = batchOf('labels', labels.ids.length, labels.shape, numTrue);
+  const weights = readParameter('weights', options.weights, 2);
+  const biases = options.biases === undefined || options.biases === null ? undefined : readParameter('biases', options.biases, 1);
+  const inputs = readMatrix('inputs', options.inputs, 2);
+  agree('batch', [
+    { value: batch, from: 'labels' },
+    { value: inputs.rows, from: 'inputs' },
+  ]);
+  if (batch > 0 && inputs.width === undefined && inputs.length % batch !== 0) {
+    throw makeError('ERR_SHAPE_MISMATCH', `inputs: ${inputs.length} elements are not ${batch} rows (labels have ${batch})`);
+  }
+
+  const total = (shards: readonly ReadMatrix[]): number | undefined =>
+    shards.every((shard) => shard.rows !== undefined) ? shards.reduce((sum, shard) => sum + (shard.rows as number), 0) : undefined;
+  const classClaims: SizeClaim[] = [
+    { value: stated, from: 'the option numClasses' },
+    ...claims,
+    { value: total(weights.shards), from: 'weights' },
+    { value: biases && total(biases.shards), from: 'biases' },
+  ];
+  const known = agree('numClasses', classClaims);
+  const flat = weights.shards.reduce((sum, shard) => sum + shard.length, 0);
+  const dim =
+    agree('dim', [
+      { value: inputs.width ?? (batch > 0 ? inputs.length / batch : undefined), from: 'inputs' },
+      ...weights.shards.map((shard) => ({ value: shard.width, from: shard.name })),
+    ]) ?? (known ? flat / known : 0);
+  const numClasses = known ?? (dim > 0 && flat % dim === 0 ? flat / dim : undefined);
+  if (numClasses === undefined) {
+    const hint = dim > 0 ? `weights has ${flat} elements, which are not rows of ${dim}` : 'nothing tells how many classes there are';
+    throw makeError('ERR_SHAPE_MISMATCH', `numClasses: ${hint}; pass numClasses`);
+  }
+  if (numClasses < 1) throw makeError('ERR_OUT_OF_RANGE', `numClasses: expected at least 1, got ${numClasses}`);
+  checkParameter(weights.shards, numClasses, dim, 'dim');
+  if (biases) checkParameter(biases.shards, numClasses, 1, 'a bias');
+  if (inputs.length !== batch * dim) {
+    throw makeError('ERR_SHAPE_MISMATCH', `inputs: expected [${batch}, ${dim}], got ${inputs.length} elements`);
+  }
+  checkLabels('labels', labels.ids, numClasses, numTrue);
+  checkReduction(where, reduction, batch);
+
+  const request = readGradientRequest(options.gradients, modes);
+  const outputs = new Outputs(inputs.dtype === 'float64', asynchronous);
+  return {
+    batch,
+    dim,
+    numTrue,
+    numClasses,
+    weights: weights.shards,
+    weightsSharded: weights.sharded,
+    biases: biases?.shards,
+    biasesSharded: biases?.sharded ?? false,
+    inputs,
+    labels: labels.ids,
+    strategy,
+    reduction,
+    request,
+    ...readUpstream(request?.upstream, reduction, batch),
+    reducedPrecision: precision === 'high',
+    outputs,
+  };
+}
+
+/** The batch that ids of `[batch, numTrue]` have; rank 1 will do where numTrue is 1. */
+export function batchOf(name: string, length: number, shape: readonly number[] | undefined, numTrue: number): number {
+  if (shape !== undefined) {
+    const fits = shape.length === 2 ? shape[1] === numTrue : shape.length === 1 && numTrue === 1;
+    if (!fits) {
+      const wanted = numTrue === 1 ? '[batch] or [batch, 1]' : `[batch, ${numTrue}]`;
+      throw makeError('ERR_SHAPE_MISMATCH', `${name}: expected shape ${wanted} (numTrue is ${numTrue}), got [${shape.join(', ')}]`);
+    }
+    return shape[0] as number;
+  }
+  if (length % numTrue !== 0) {
+    throw makeError('ERR_SHAPE_MISMATCH', `${name}: ${length} elements are not rows of numTrue = ${numTrue}`);
+  }
+  return length / numTrue;
+}
+
+/** Every id in [0, numClasses); the first that is not is named with its place. */
+export function checkLabels(name: string, ids: OwnIds, numClasses: number, numTrue: number): void {
+  const at = native(() => binding().firstOutOfRange(ids, BigInt(numClasses)));
+  if (at < 0) return;
+  const place = numTrue === 1 ? `${at}` : `${Math.floor(at / numTrue)}, ${at % numTrue}`;
+  throw makeError('ERR_OUT_OF_RANGE', `${name}[${place}]: class ${ids[at]} is out of range [0, ${numClasses})`);
+}
+
+function readUpstream(value: unknown, reduction: Reduction, batch: number): { upstream: Float64Array | null; upstreamScale: number } {
+  const share = reduction === 'mean' ? 1 / batch : 1;
+  if (value === undefined) return { upstream: null, upstreamScale: share };
+  if (typeof value === 'number') return { upstream: null, upstreamScale: value * share };
+  if (reduction !== 'none') checkNumber('gradients.upstream', value); // throws: a reduced loss is one number
+  return { upstream: readNumbers('gradients.upstream', value, batch), upstreamScale: 1 };
+}
+
+/** Values or plain numbers as doubles, `length` of them. */
+export function readNumbers(name: string, value: unknown, length: number): Float64Array {
+  let numbers: Float64Array;
+  if (Array.isArray(value)) {
+    numbers = Float64Array.from(value, (x, i) => checkNumber(`${name}[${i}]`, x));
+  } else {
+    const view = readValues(name, value);
+    if (view.dtype !== 'float32' && view.dtype !== 'float64') {
+      throw makeError('ERR_INVALID_ARG_TYPE', `${name}: expected float32 or float64, got ${view.dtype}`);
+    }
+    numbers = Float64Array.from(view.data as Float32Array);
+  }
+  if (numbers.length !== length) throw makeError('ERR_SHAPE_MISMATCH', `${name}: expected ${length} elements, got ${numbers.length}`);
+  return numbers;
+}

@@ -1,0 +1,159 @@
+/**
+ * What the four losses over a sample of the classes share: settling the number sampled, the draw, and the native call.
+ * A draw is taken in the order of the calls, once everything else about a call has been checked.
+ */
+import type { NativeSampledLoss } from '../../binding.d.ts';
+import { readIds, type OwnIds } from '../arrays.ts';
+import { binding } from '../binding.ts';
+import { checkBoolean, checkChoice, checkInteger, checkOptions } from '../checks.ts';
+import { makeError, native, show } from '../errors.ts';
+import { agree, type SizeClaim } from '../parameters.ts';
+import { LogUniformSampler } from '../samplers/log-uniform.ts';
+import { drawFor, isSampler, type CandidateSampler } from '../samplers/sampler.ts';
+import { buildCall, readSignal, runAsync, type CommonResult } from './call.ts';
+import { checkLabels, commonOptions, readNumbers, readProblem, type Problem } from './prepare.ts';
+import type { HitOptions, SampledLossOptions, SampledValues } from './types.ts';
+
+/** What makes one sampled loss different from the others. */
+export interface SampledLossKind {
+  readonly name: string;
+  readonly loss: 'softmax' | 'logistic';
+  /** False: expected counts take no part (negative sampling). */
+  readonly subtractLogQ: boolean;
+  /** Accidental hits: left out unless told otherwise, kept unless told otherwise, or always left out. */
+  readonly hits: 'remove' | 'keep' | 'always remove';
+  /** MindSpore's `log(p + 1e-20)`. */
+  readonly mindsporeNumerics?: boolean;
+}
+
+export type AnySampledOptions = SampledLossOptions & HitOptions & { readonly signal?: AbortSignal | undefined };
+
+export interface AnySampledResult extends CommonResult {
+  readonly sampledValues: SampledValues;
+}
+
+const sampledOptions = [...commonOptions, 'numSampled', 'sampler', 'sampledValues', 'seed', 'compat'];
+
+interface Prepared {
+  readonly problem: Problem;
+  readonly call: NativeSampledLoss;
+  readonly finish: () => AnySampledResult;
+}
+
+export function sampledLossSync(kind: SampledLossKind, options: AnySampledOptions): AnySampledResult {
+  const { call, finish } = prepare(kind, `${kind.name}Sync`, options, false);
+  native(() => {
+    binding().sampledLoss(call);
+  });
+  return finish();
+}
+
+export async function sampledLoss(kind: SampledLossKind, options: AnySampledOptions): Promise<AnySampledResult> {
+  const { problem, call, finish } = prepare(kind, kind.name, options, true);
+  await runAsync(problem.outputs, call, options.signal, (c) => binding().sampledLossAsync(c));
+  return finish();
+}
+
+function prepare(kind: SampledLossKind, where: string, options: AnySampledOptions, asynchronous: boolean): Prepared {
+  checkOptions(where, options, [
+    ...sampledOptions,
+    ...(kind.hits === 'always remove' ? [] : ['removeAccidentalHits']),
+    ...(asynchronous ? ['signal'] : []),
+  ]);
+  const hits = readHits(kind, options);
+  if (asynchronous) readSignal(options.signal);
+  const sampler = readSampler(options);
+  const given = options.sampledValues === undefined ? undefined : readCandidates(options.sampledValues);
+  const claims: SizeClaim[] = sampler ? [{ value: Number(sampler.rangeMax), from: 'the sampler (rangeMax)' }] : [];
+  const problem = readProblem(where, options, asynchronous, claims);
+  const numSampled = agree('numSampled', [
+    {
+      value: options.numSampled === undefined ? undefined : checkInteger('numSampled', options.numSampled, 0),
+      from: 'the option numSampled',
+    },
+    { value: sampler?.numSampled, from: 'the sampler' },
+    { value: given?.length, from: 'sampledValues' },
+  ]);
+  if (numSampled === undefined) {
+    throw makeError('ERR_INVALID_ARG_TYPE', `${where}: pass numSampled, a sampler or sampledValues`);
+  }
+  let drawn: SampledValues;
+  if (given) {
+    drawn = readSampledValues(kind, options.sampledValues as object, given, problem);
+  } else {
+    const { numClasses } = problem;
+    const source: CandidateSampler =
+      sampler ??
+      new LogUniformSampler({
+        rangeMax: numClasses,
+        numSampled: checkInteger('numSampled', numSampled, 1),
+        ...(options.seed === undefined ? {} : { seed: options.seed }),
+      });
+    drawn = drawFor(source, problem.labels, problem.numTrue);
+    if (!sampler) source.dispose();
+  }
+  const { call, finish } = buildCall(problem, drawn.sampledCandidates, false);
+  return {
+    problem,
+    call: {
+      ...call,
+      loss: kind.loss === 'softmax' ? 0 : 1,
+      numerics: kind.mindsporeNumerics ? 1 : 0,
+      hits,
+      subtractLogQ: kind.subtractLogQ,
+      sampled: drawn.sampledCandidates,
+      trueExpectedCount: kind.subtractLogQ ? drawn.trueExpectedCount : null,
+      sampledExpectedCount: kind.subtractLogQ ? drawn.sampledExpectedCount : null,
+    },
+    finish: () => ({ ...finish(), sampledValues: drawn }),
+  };
+}
+
+/** 0 kept, 1 all copies left out, 2 the last copy. */
+function readHits(kind: SampledLossKind, options: AnySampledOptions): number {
+  const last = options.compat !== undefined && checkChoice('compat', options.compat, ['tensorflow']) === 'tensorflow';
+  const stated = options.removeAccidentalHits;
+  const remove = stated === undefined ? kind.hits !== 'keep' : checkBoolean('removeAccidentalHits', stated);
+  return remove ? (last ? 2 : 1) : 0;
+}
+
+function readSampler(options: SampledLossOptions): CandidateSampler | undefined {
+  const { sampler, sampledValues } = options;
+  if (sampler === undefined) return undefined;
+  if (!isSampler(sampler)) throw makeError('ERR_INVALID_ARG_TYPE', `sampler: expected a sampler, got ${show(sampler)}`);
+  if (sampledValues !== undefined) {
+    throw makeError('ERR_INVALID_ARG_VALUE', 'sampledValues: a sampler was given too; pass one of the two');
+  }
+  return sampler;
+}
+
+function readCandidates(values: unknown): OwnIds {
+  checkOptions('sampledValues', values, ['sampledCandidates', 'trueExpectedCount', 'sampledExpectedCount', 'numTries']);
+  const { ids, shape } = readIds('sampledValues.sampledCandidates', (values as { sampledCandidates?: unknown }).sampledCandidates);
+  if (shape !== undefined && shape.length !== 1) {
+    throw makeError('ERR_SHAPE_MISMATCH', `sampledValues.sampledCandidates: expected shape [numSampled], got [${shape.join(', ')}]`);
+  }
+  return ids;
+}
+
+/** The caller's own draw, in arrays of our own. Counts of `[batch]` or `[batch, 1]` stand for all of a row's labels. */
+function readSampledValues(kind: SampledLossKind, values: object, candidates: OwnIds, problem: Problem): SampledValues {
+  const { batch, numTrue, numClasses } = problem;
+  checkLabels('sampledValues.sampledCandidates', candidates, numClasses, 1);
+  const { trueExpectedCount, sampledExpectedCount } = values as Record<string, unknown>;
+  const count = (name: string, value: unknown, length: number): Float64Array =>
+    value === undefined && !kind.subtractLogQ ? new Float64Array(length).fill(1) : readNumbers(`sampledValues.${name}`, value, length);
+  const perRow = numTrue > 1 && batch > 0 && lengthOf(trueExpectedCount) === batch;
+  const stated = count('trueExpectedCount', trueExpectedCount, perRow ? batch : batch * numTrue);
+  return {
+    sampledCandidates: candidates,
+    trueExpectedCount: perRow ? Float64Array.from({ length: batch * numTrue }, (_, i) => stated[Math.floor(i / numTrue)] as number) : stated,
+    sampledExpectedCount: count('sampledExpectedCount', sampledExpectedCount, candidates.length),
+  };
+}
+
+function lengthOf(value: unknown): number | undefined {
+  if (typeof value !== 'object' || value === null) return undefined;
+  const { data, length } = value as { data?: { length?: number }; length?: number };
+  return length ?? data?.length;
+}

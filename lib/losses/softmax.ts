@@ -1,0 +1,52 @@
+/** The full softmax over all classes: for evaluation, and for catalogues small enough to train with it. */
+import { binding } from '../binding.ts';
+import { checkOptions } from '../checks.ts';
+import { native } from '../errors.ts';
+import { buildCall, readSignal, runAsync, type CommonResult } from './call.ts';
+import { commonOptions, readProblem, type Problem } from './prepare.ts';
+import type { AsyncOptions, LossOptions, SoftmaxLossResult } from './types.ts';
+
+/** Options of {@link softmaxLossSync}. Gradients of weights and biases are dense. */
+export interface SoftmaxLossSyncOptions extends LossOptions {}
+
+/** Options of {@link softmaxLoss}. */
+export interface SoftmaxLossOptions extends SoftmaxLossSyncOptions, AsyncOptions {}
+
+/**
+ * The softmax cross-entropy of each row over all classes, with the label 1 / numTrue on each true class. It streams over
+ * blocks of classes: no `[batch, numClasses]` matrix is ever stored.
+ *
+ * `loss_i = logsumexp_c(x_i . w_c + b_c) - mean_t(x_i . w_t + b_t)`.
+ *
+ * @param options - weights `[numClasses, dim]`, biases `[numClasses]`, labels `[batch, numTrue]`, inputs `[batch, dim]`
+ * @returns `loss` (`[batch]`, or a number where reduced) and the gradients asked for; those of weights and biases are dense
+ * @throws SampledSoftmaxTypeError, SampledSoftmaxRangeError - a wrong argument, named with its position and value
+ * @throws SampledSoftmaxError `ERR_OUT_OF_MEMORY`, `ERR_DISPOSED`, `ERR_DEVICE_UNAVAILABLE`
+ * @see https://www.tensorflow.org/api_docs/python/tf/nn/softmax_cross_entropy_with_logits
+ */
+export async function softmaxLoss<const O extends SoftmaxLossOptions>(options: O): Promise<SoftmaxLossResult<O>> {
+  const { problem, built } = prepare('softmaxLoss', options, true);
+  await runAsync(problem.outputs, built.call, options.signal, (call) => binding().softmaxLossAsync(call));
+  return built.finish() as SoftmaxLossResult<O>;
+}
+
+/** {@link softmaxLoss}, computed before it returns. */
+export function softmaxLossSync<const O extends SoftmaxLossSyncOptions>(options: O): SoftmaxLossResult<O> {
+  const { built } = prepare('softmaxLossSync', options, false);
+  native(() => {
+    binding().softmaxLoss(built.call);
+  });
+  return built.finish() as SoftmaxLossResult<O>;
+}
+
+interface Prepared {
+  readonly problem: Problem;
+  readonly built: { readonly call: Parameters<ReturnType<typeof binding>['softmaxLoss']>[0]; readonly finish: () => CommonResult };
+}
+
+function prepare(where: string, options: SoftmaxLossOptions, asynchronous: boolean): Prepared {
+  checkOptions(where, options, asynchronous ? [...commonOptions, 'signal'] : commonOptions);
+  if (asynchronous) readSignal(options.signal);
+  const problem = readProblem(where, options, asynchronous, [], ['dense']);
+  return { problem, built: buildCall(problem, new Int32Array(0), true) };
+}

@@ -1,0 +1,141 @@
+/** What the losses take and give. The result's type follows from the options. */
+import type { Ids, Values } from '../arrays.ts';
+import type { DeviceName } from '../devices.ts';
+import type { EmbeddingTable } from '../embedding-table.ts';
+import type { FloatArray, GradientOptions, RowGradients } from '../gradients.ts';
+import type { Matrix, Parameter, PartitionStrategy } from '../parameters.ts';
+import type { Reduction } from '../reduction.ts';
+import type { CandidateSampler } from '../samplers/sampler.ts';
+
+/** A draw of a candidate sampler, or one of the caller's own. */
+export interface SampledValues {
+  /** `[numSampled]` class ids. */
+  readonly sampledCandidates: Int32Array | BigInt64Array;
+  /** `[batch, numTrue]` how often each true class was to be expected in the sample. */
+  readonly trueExpectedCount: FloatArray;
+  /** `[numSampled]` how often each sampled class was to be expected in the sample. */
+  readonly sampledExpectedCount: FloatArray;
+}
+
+/** A draw as it may be passed in. */
+export interface SampledValuesInput {
+  readonly sampledCandidates: Ids;
+  /** `[batch, numTrue]`, or `[batch]` for all of a row's labels. */
+  readonly trueExpectedCount: Values | readonly number[];
+  readonly sampledExpectedCount: Values | readonly number[];
+}
+
+/**
+ * `'highest'`: float32 arithmetic (float64 for float64 inputs). `'high'`: 16-bit weights and inputs may be multiplied
+ * in bfloat16 with float32 accumulation, where the processor can.
+ */
+export type Precision = 'highest' | 'high';
+
+/** Options that every loss has. */
+export interface LossOptions {
+  /** `[numClasses, dim]`: values, an {@link EmbeddingTable}, or an array of shards. */
+  readonly weights: Parameter;
+  /** `[numClasses]`: the same kinds; sharded on its own. Default: none, which is zero. */
+  readonly biases?: Parameter | undefined;
+  /** `[batch, numTrue]` ids of the true classes, each in `[0, numClasses)`. */
+  readonly labels: Ids;
+  /** `[batch, dim]`. Their dtype decides the arithmetic: float64 inputs compute in float64, all others in float32. */
+  readonly inputs: Matrix;
+  /** Needed only where no shape, table, sampler or length tells it. */
+  readonly numClasses?: number | undefined;
+  /** True classes per row; each has the label 1 / numTrue. Default 1. */
+  readonly numTrue?: number | undefined;
+  /** How shards hold the rows. Default `'mod'`. */
+  readonly partitionStrategy?: PartitionStrategy | undefined;
+  /** Default `'none'`: one loss per row. */
+  readonly reduction?: Reduction | undefined;
+  /** Gradients of the (reduced) loss; of the sum where the reduction is `'none'`. Default: none. */
+  readonly gradients?: boolean | GradientOptions | undefined;
+  /** Default `'highest'`. */
+  readonly precision?: Precision | undefined;
+  /** Default `'auto'`. */
+  readonly device?: DeviceName | undefined;
+}
+
+/** Options of the losses over a sample of the classes. */
+export interface SampledLossOptions extends LossOptions {
+  /** Classes to sample per call, shared by all rows. Needed only where neither `sampler` nor `sampledValues` tells it. */
+  readonly numSampled?: number | undefined;
+  /** Draws the sample, and advances. Default: log-uniform without repeats (classes sorted by falling frequency). */
+  readonly sampler?: CandidateSampler | undefined;
+  /** The caller's own draw, instead of a sampler's. */
+  readonly sampledValues?: SampledValuesInput | undefined;
+  /** For the default sampler alone: **the same draw on every call**. Training loops pass a `sampler`. Default: random. */
+  readonly seed?: number | readonly [bigint, bigint] | undefined;
+  /** `'tensorflow'`: of a repeated sampled id only the last copy counts as an accidental hit. */
+  readonly compat?: 'tensorflow' | undefined;
+}
+
+/** Options of the losses that let accidental hits be kept or left out. */
+export interface HitOptions {
+  /** Leave out sampled classes that are a true class of the row. */
+  readonly removeAccidentalHits?: boolean | undefined;
+}
+
+/** What only the Promise form has. */
+export interface AsyncOptions {
+  /** Aborts the call between two blocks; the promise rejects with the signal's reason. The sampler has advanced and `out` is undefined then. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** The array type of losses and gradients: the arithmetic's dtype. */
+export type ArithmeticArray<Inputs> = Inputs extends EmbeddingTable
+  ? FloatArray
+  : Inputs extends Float64Array | { readonly data: Float64Array }
+    ? Float64Array
+    : Float32Array;
+
+type LossValue<R, A> = [R] extends ['mean' | 'sum'] ? number : [R] extends ['none' | undefined] ? A : A | number;
+
+type PropertyOf<O, K extends string> = O extends { readonly [P in K]?: infer V } ? V : undefined;
+
+type ModeOf<G> = G extends { readonly mode: infer M } ? M : 'sparse';
+
+type RowForm<M, A extends FloatArray> = [M] extends ['dense']
+  ? A
+  : [M] extends ['sparse' | 'merged']
+    ? RowGradients<A>
+    : A | RowGradients<A>;
+
+type PerShard<P, X> = P extends readonly unknown[] ? X[] : X;
+
+/** Gradients of a loss. */
+export interface Gradients<Inputs, Weights, Biases, Mode> {
+  /** `[batch, dim]` */
+  readonly inputs: ArithmeticArray<Inputs>;
+  /** Rows of the weights; one entry per shard where they are sharded. */
+  readonly weights: PerShard<Weights, RowForm<Mode, ArithmeticArray<Inputs>>>;
+  /** As for the weights; undefined without biases. */
+  readonly biases: Biases extends undefined ? undefined : PerShard<Biases, RowForm<Mode, ArithmeticArray<Inputs>>>;
+}
+
+type GradientsOf<O extends LossOptions, Mode> = Gradients<O['inputs'], O['weights'], PropertyOf<O, 'biases'>, Mode>;
+
+type GradientsResult<O extends LossOptions, G, Dense> = [G] extends [false | undefined]
+  ? undefined
+  : [G] extends [true | object]
+    ? GradientsOf<O, Dense extends true ? 'dense' : ModeOf<G>>
+    : GradientsOf<O, Dense extends true ? 'dense' : ModeOf<G>> | undefined;
+
+/** What a full softmax gives. */
+export interface SoftmaxLossResult<O extends LossOptions> {
+  /** `[batch]` losses, or a number where `reduction` is `'mean'` or `'sum'`. */
+  readonly loss: LossValue<PropertyOf<O, 'reduction'>, ArithmeticArray<O['inputs']>>;
+  /** Present where `gradients` asked for them. */
+  readonly gradients: GradientsResult<O, PropertyOf<O, 'gradients'>, true>;
+}
+
+/** What a sampled loss gives. */
+export interface LossResult<O extends SampledLossOptions> {
+  /** `[batch]` losses, or a number where `reduction` is `'mean'` or `'sum'`. */
+  readonly loss: LossValue<PropertyOf<O, 'reduction'>, ArithmeticArray<O['inputs']>>;
+  /** The sample that was used: pass it as `sampledValues` to evaluate again on the same classes. */
+  readonly sampledValues: SampledValues;
+  /** Present where `gradients` asked for them. */
+  readonly gradients: GradientsResult<O, PropertyOf<O, 'gradients'>, false>;
+}

@@ -1,0 +1,175 @@
+/**
+ * MindSpore's `nn.SampledSoftmaxLoss`, as MindSpore users know it: uniform sampling, batch-wide avoidance of true
+ * classes instead of masking, `seed: 0` for a random one. Where its documentation and its code differ (the reduction),
+ * this class does what the documentation says.
+ */
+import { checkChoice, checkInteger, checkOptions } from './checks.ts';
+import { makeError, show } from './errors.ts';
+import type { GradientOptions } from './gradients.ts';
+import type { Ids } from './arrays.ts';
+import { batchOf } from './losses/prepare.ts';
+import { sampledLoss, sampledLossSync, type AnySampledOptions, type AnySampledResult, type SampledLossKind } from './losses/sampled.ts';
+import type { ArithmeticArray, AsyncOptions, Gradients, SampledValuesInput } from './losses/types.ts';
+import type { Matrix, Parameter } from './parameters.ts';
+import { reductions, type Reduction } from './reduction.ts';
+import { MindSporeUniformSampler } from './samplers/mindspore-uniform.ts';
+
+/** Options of {@link SampledSoftmaxLoss}: MindSpore's constructor arguments in camelCase, with MindSpore's defaults. */
+export interface SampledSoftmaxLossOptions {
+  /** Classes to sample per call, at most `numClasses`. */
+  readonly numSampled: number;
+  /** Number of classes. */
+  readonly numClasses: number;
+  /** True classes per row. Default 1. */
+  readonly numTrue?: number;
+  /** A fixed sample for the life of the object: three arrays, or an object with their names. Default: drawn anew for every call. */
+  readonly sampledValues?: SampledValuesInput | readonly [Ids, readonly number[] | Float32Array, readonly number[] | Float32Array] | null;
+  /** Draw no class that is a label of **any** row of the batch (where there is room). Without effect on given samples. Default true. */
+  readonly removeAccidentalHits?: boolean;
+  /** Seed of the uniform sampler; 0 is a random one. Default 0. */
+  readonly seed?: number;
+  /** Default `'none'`. MindSpore accepts the option and ignores it; here it reduces. */
+  readonly reduction?: Reduction;
+  /**
+   * `'stable'`: the exact log-softmax. `'mindspore'`: `-sum(y * log(p + 1e-20))` as MindSpore computes it, which
+   * saturates at 46.05 with a vanishing gradient. Default `'stable'`.
+   */
+  readonly numerics?: 'stable' | 'mindspore';
+}
+
+/** Arguments of {@link SampledSoftmaxLoss.forwardSync}. */
+export interface ForwardSyncOptions {
+  /** `[numClasses, dim]` */
+  readonly weights: Parameter;
+  /** `[numClasses]`; may be left out. */
+  readonly biases?: Parameter | undefined;
+  /** `[batch]` or `[batch, numTrue]`; of any rank, read as rows of `numTrue`. */
+  readonly labels: Ids;
+  /** `[batch, dim]` */
+  readonly inputs: Matrix;
+  /** As for the other losses of the package. Default: none. */
+  readonly gradients?: boolean | GradientOptions | undefined;
+}
+
+/** Arguments of {@link SampledSoftmaxLoss.forward}. */
+export interface ForwardOptions extends ForwardSyncOptions, AsyncOptions {}
+
+type ForwardGradients<O extends ForwardSyncOptions> = Gradients<
+  O['inputs'],
+  O['weights'],
+  O extends { readonly biases: infer B } ? B : undefined,
+  O extends { readonly gradients: { readonly mode: infer M } } ? M : 'sparse'
+>;
+
+/** What a forward call gives. */
+export interface ForwardResult<O extends ForwardSyncOptions> {
+  /** `[batch]`, or a number where the reduction is `'mean'` or `'sum'`. */
+  readonly loss: ArithmeticArray<O['inputs']> | number;
+  /** The sample that was used. */
+  readonly sampledValues: AnySampledResult['sampledValues'];
+  readonly gradients: O extends { readonly gradients: true | object } ? ForwardGradients<O> : undefined;
+}
+
+const constructorOptions = [
+  'numSampled',
+  'numClasses',
+  'numTrue',
+  'sampledValues',
+  'removeAccidentalHits',
+  'seed',
+  'reduction',
+  'numerics',
+];
+
+const where = 'SampledSoftmaxLoss';
+
+/**
+ * Sampled softmax with MindSpore's defaults and semantics.
+ *
+ * @see https://www.mindspore.cn/docs/en/r2.8.0/api_python/nn/mindspore.nn.SampledSoftmaxLoss.html
+ */
+export class SampledSoftmaxLoss {
+  readonly #options: { numSampled: number; numClasses: number; numTrue: number; reduction: Reduction };
+  readonly #kind: SampledLossKind;
+  readonly #sampledValues: SampledValuesInput | undefined;
+  readonly #sampler: MindSporeUniformSampler | undefined;
+
+  /**
+   * @throws SampledSoftmaxTypeError where MindSpore raises TypeError
+   * @throws SampledSoftmaxRangeError where MindSpore raises ValueError
+   */
+  constructor(options: SampledSoftmaxLossOptions) {
+    checkOptions(where, options, constructorOptions);
+    const numClasses = checkInteger(`${where}: numClasses`, options.numClasses, 1, 2 ** 31 - 1);
+    const numSampled = checkInteger(`${where}: numSampled`, options.numSampled, 1);
+    const numTrue = checkInteger(`${where}: numTrue`, options.numTrue ?? 1, 1);
+    const seed = checkInteger(`${where}: seed`, options.seed ?? 0, 0);
+    const reduction = checkChoice(`${where}: reduction`, options.reduction ?? 'none', reductions);
+    const numerics = checkChoice(`${where}: numerics`, options.numerics ?? 'stable', ['stable', 'mindspore']);
+    const atMostClasses = (name: string, value: number): void => {
+      if (value > numClasses) {
+        throw makeError('ERR_OUT_OF_RANGE', `${where}: ${name} is ${value}, more than numClasses, which is ${numClasses}`);
+      }
+    };
+    atMostClasses('numSampled', numSampled);
+    atMostClasses('numTrue', numTrue);
+    this.#options = { numSampled, numClasses, numTrue, reduction };
+    this.#kind = {
+      name: `${where}.forward`,
+      loss: 'softmax',
+      subtractLogQ: true,
+      hits: 'keep',
+      mindsporeNumerics: numerics === 'mindspore',
+    };
+    const values = options.sampledValues ?? undefined;
+    if (values !== undefined) this.#sampledValues = readSampledValues(values);
+    else {
+      const removeAccidentalHits = options.removeAccidentalHits ?? true;
+      this.#sampler = new MindSporeUniformSampler({ rangeMax: numClasses, numSampled, seed, removeAccidentalHits });
+    }
+  }
+
+  /**
+   * The loss of each row, and the gradients asked for.
+   *
+   * @throws SampledSoftmaxTypeError, SampledSoftmaxRangeError - a wrong argument, named with its position and value
+   */
+  async forward<const O extends ForwardOptions>(options: O): Promise<ForwardResult<O>> {
+    return (await sampledLoss(this.#kind, this.#lossOptions(options, ['signal']))) as ForwardResult<O>;
+  }
+
+  /** {@link SampledSoftmaxLoss.forward}, computed before it returns. */
+  forwardSync<const O extends ForwardSyncOptions>(options: O): ForwardResult<O> {
+    return sampledLossSync(this.#kind, this.#lossOptions(options, [])) as ForwardResult<O>;
+  }
+
+  #lossOptions(options: ForwardOptions, more: readonly string[]): AnySampledOptions {
+    checkOptions(this.#kind.name, options, ['weights', 'biases', 'labels', 'inputs', 'gradients', ...more]);
+    const source = this.#sampler ? { sampler: this.#sampler } : { sampledValues: this.#sampledValues };
+    const { numSampled, ...sizes } = this.#options;
+    const sampled = this.#sampler ? { numSampled } : {}; // MindSpore does not compare it with given samples
+    return { ...options, labels: flat(options.labels, sizes.numTrue), ...sizes, ...sampled, ...source };
+  }
+}
+
+/** MindSpore reshapes labels of any rank to rows of numTrue. */
+function flat(labels: Ids, numTrue: number): Ids {
+  if (typeof labels !== 'object' || labels === null || !('data' in labels)) return labels;
+  const size = labels.shape.reduce((a, b) => a * b, 1);
+  if (size === labels.data.length) return { data: labels.data, shape: [batchOf('labels', size, undefined, numTrue), numTrue] };
+  return labels;
+}
+
+function readSampledValues(values: unknown): SampledValuesInput {
+  if (Array.isArray(values)) {
+    if (values.length !== 3) {
+      throw makeError('ERR_INVALID_ARG_VALUE', `${where}: sampledValues: expected 3 arrays, got ${values.length}`);
+    }
+    const [sampledCandidates, trueExpectedCount, sampledExpectedCount] = values as [Ids, number[], number[]];
+    return { sampledCandidates, trueExpectedCount, sampledExpectedCount };
+  }
+  if (typeof values !== 'object' || values === null || ArrayBuffer.isView(values)) {
+    throw makeError('ERR_INVALID_ARG_TYPE', `${where}: sampledValues: expected three arrays or an object of them, got ${show(values)}`);
+  }
+  return values as SampledValuesInput;
+}
