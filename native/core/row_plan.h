@@ -1,0 +1,27 @@
+// Where each slot's gradient row goes: TensorFlow's unmerged order, merged and sorted, or dense; shard by shard.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "core/sharding.h"
+
+namespace sampled_softmax {
+
+enum class GradientMode : int32_t { sparse = 0, merged = 1, dense = 2 };
+
+struct RowPlan {
+  std::vector<int64_t> indices;      // local row of each output row, shard after shard; empty when dense
+  std::vector<int64_t> shard_start;  // [num_shards + 1] where each shard's output rows begin
+  std::vector<int64_t> slot_row;     // [slots] the output row of each slot; empty: slot k is row k
+  int64_t num_rows = 0;
+  bool merged = false;            // as RowGradients::merged
+  bool sampled_distinct = true;   // as RowGradients::sampled_distinct
+};
+
+// `ids` are the slots' classes, each in [0, rows): first `labels` of them for labels, then the sampled ones.
+RowPlan plan_rows(const int64_t* ids, size_t slots, size_t labels, int64_t rows, int32_t num_shards,
+                  Partition partition, GradientMode mode);
+
+}  // namespace sampled_softmax

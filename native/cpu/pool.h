@@ -1,0 +1,31 @@
+// The threads that calls share: one pool for the process, made at first use, leaked on purpose (the addon is linked
+// -z nodelete, and a worker may sleep in it while the process exits).
+#pragma once
+
+#include <cstdint>
+#include <type_traits>
+
+namespace sampled_softmax {
+
+constexpr int kMaxPoolThreads = 1024;
+
+// Threads that a parallel_for may use, the caller included.
+int pool_threads();
+// 1..kMaxPoolThreads; for later calls of parallel_for.
+void set_pool_threads(int threads);
+
+using ParallelBody = void (*)(void* context, int64_t index, int worker);
+void parallel_for_erased(int64_t count, ParallelBody body, void* context);
+
+// Calls fn(index, worker) for each index in [0, count), each exactly once; worker is in [0, pool_threads()). Indexes
+// are claimed in order by whoever is free, the caller included; returns when all are done. Inside another
+// parallel_for, or while another caller has the workers, it runs in the calling thread alone: results must not depend
+// on who runs what. fn must not throw.
+template <class F>
+static inline void parallel_for(int64_t count, F&& fn) {
+  using Body = std::remove_reference_t<F>;
+  parallel_for_erased(
+      count, [](void* context, int64_t index, int worker) { (*static_cast<Body*>(context))(index, worker); }, &fn);
+}
+
+}  // namespace sampled_softmax
