@@ -1,0 +1,75 @@
+// The last step of each loss for one row, in double: from its true logits and what was summed over its other columns
+// to the loss, the gradient of the true logits, and the factor that turns the stored values of the others into theirs.
+#pragma once
+
+#include <cmath>
+#include <cstdint>
+
+#include "core/problem.h"
+
+namespace sampled_softmax {
+
+struct RowTerms {
+  double loss;
+  double scale;  // gradient of the logit of column c = scale * (its stored value)
+};
+
+// `sum` = sum over the other columns of exp(z - max), their stored values; `max` is at least every logit of the row.
+// `full`: the columns are all classes, the true ones among them; otherwise the true logits count beside the columns.
+// `dz[j]` is the gradient of true logit j; g the gradient of the loss.
+template <class T>
+static inline RowTerms softmax_terms(const T* logits, int64_t num_true, double max, double sum, bool full, double g,
+                                     T* dz) {
+  double total = sum, mean = 0;
+  for (int64_t j = 0; j < num_true; ++j) {
+    const double above = static_cast<double>(logits[j]) - max;
+    if (!full) total += std::exp(above);
+    mean += above;
+  }
+  const double label = 1.0 / static_cast<double>(num_true);
+  for (int64_t j = 0; j < num_true; ++j) {
+    const double p = full ? 0 : std::exp(static_cast<double>(logits[j]) - max) / total;
+    dz[j] = static_cast<T>(g * (p - label));
+  }
+  return {std::log(total) - mean * label, g / total};
+}
+
+// MindSpore's -sum_j y_j log(p_j + 1e-20) with p rounded to T; with A = sum_j y_j p_j / (p_j + 1e-20) the gradient of
+// logit k is p_k A, less y_k p_k / (p_k + 1e-20) where k is true.
+template <class T>
+static inline RowTerms mindspore_terms(const T* logits, int64_t num_true, double max, double sum, double g, T* dz) {
+  constexpr double kEpsilon = 1e-20;
+  double total = sum;
+  for (int64_t j = 0; j < num_true; ++j) total += static_cast<double>(static_cast<T>(std::exp(logits[j] - max)));
+  const T rounded_total = static_cast<T>(total);
+  const double label = 1.0 / static_cast<double>(num_true);
+  const auto probability = [&](int64_t j) {
+    return static_cast<double>(static_cast<T>(static_cast<T>(std::exp(logits[j] - max)) / rounded_total));
+  };
+  double loss = 0, all = 0;
+  for (int64_t j = 0; j < num_true; ++j) {
+    const double p = probability(j);
+    loss -= label * std::log(p + kEpsilon);
+    all += label * p / (p + kEpsilon);
+  }
+  for (int64_t j = 0; j < num_true; ++j) {
+    const double p = probability(j);
+    dz[j] = static_cast<T>(g * (p * all - label * p / (p + kEpsilon)));
+  }
+  return {loss, g * all / total};
+}
+
+// `sum` = sum over the sampled columns of softplus(z); their stored values are sigmoid(z).
+template <class T>
+static inline RowTerms logistic_terms(const T* logits, int64_t num_true, double sum, double g, T* dz) {
+  const double label = 1.0 / static_cast<double>(num_true);
+  double loss = sum;
+  for (int64_t j = 0; j < num_true; ++j) {
+    const double t = static_cast<double>(logits[j]), u = std::exp(-std::fabs(t));
+    loss += (t > 0 ? t : t < 0 ? 0 : t) - t * label + std::log1p(u);  // a NaN stays one
+    dz[j] = static_cast<T>(g * ((t < 0 ? u : 1) / (1 + u) - label));
+  }
+  return {loss, g};
+}
+
+}  // namespace sampled_softmax

@@ -1,0 +1,120 @@
+// From logits to probabilities, for one instruction set. Included by kernels/<instruction set>.cc inside its anonymous
+// namespace, after it has defined its vector types.
+
+constexpr int64_t kSumBlock = 64;  // columns whose sum is taken in T, before it is added up in double
+
+// exp(x) for x <= 0 or NaN; zero where the result would be below the smallest normal number.
+// x = n ln 2 + r: 2^n comes from the low bits of x / ln 2 + 1.5 * 2^(mantissa bits), which are added to the exponent
+// of a polynomial in r. Within 1 unit in the last place for float32, 2 for float64.
+static inline __attribute__((always_inline)) typename Float::V exp_of(typename Float::V x) {
+  using V = Float::V;
+  const V low = Float::set1(-87.33654f), magic = Float::set1(12582912.0f);
+  const V y = Float::fma(x, Float::set1(1.44269504f), magic);
+  const V n = y - magic;
+  V r = Float::fma(n, Float::set1(-0.693359375f), x);
+  r = Float::fma(n, Float::set1(2.12194440e-4f), r);
+  V p = Float::set1(1.0f / 5040);
+  p = Float::fma(p, r, Float::set1(1.0f / 720));
+  p = Float::fma(p, r, Float::set1(1.0f / 120));
+  p = Float::fma(p, r, Float::set1(1.0f / 24));
+  p = Float::fma(p, r, Float::set1(1.0f / 6));
+  p = Float::fma(p, r, Float::set1(0.5f));
+  p = Float::fma(p, r, Float::set1(1.0f));
+  p = Float::fma(p, r, Float::set1(1.0f));
+  const V result = reinterpret_cast<V>(reinterpret_cast<Float::I>(p) + (reinterpret_cast<Float::I>(y) << 23));
+  return x < low ? Float::zero() : result;
+}
+
+static inline __attribute__((always_inline)) typename Double::V exp_of(typename Double::V x) {
+  using V = Double::V;
+  const V low = Double::set1(-708.3964185322641), magic = Double::set1(6755399441055744.0);
+  const V y = Double::fma(x, Double::set1(1.4426950408889634), magic);
+  const V n = y - magic;
+  V r = Double::fma(n, Double::set1(-0.69314718036912382), x);  // ln 2 in two parts: n times the first is exact
+  r = Double::fma(n, Double::set1(-1.9082149292705877e-10), r);
+  V p = Double::set1(1.0 / 6227020800.0);
+  const double inverse_factorials[] = {1.0 / 479001600, 1.0 / 39916800, 1.0 / 3628800, 1.0 / 362880, 1.0 / 40320,
+                                       1.0 / 5040,      1.0 / 720,      1.0 / 120,     1.0 / 24,     1.0 / 6,
+                                       0.5,             1.0,            1.0};
+#pragma GCC unroll 13
+  for (int i = 0; i < 13; ++i) p = Double::fma(p, r, Double::set1(inverse_factorials[i]));
+  const V result = reinterpret_cast<V>(reinterpret_cast<Double::I>(p) + (reinterpret_cast<Double::I>(y) << 52));
+  return x < low ? Double::zero() : result;
+}
+
+// log(1 + u) for u in [0, 1] or NaN: 2 artanh(s) with s = u / (2 + u) <= 1/3, as a series in s^2.
+template <class S, int Terms>
+static inline __attribute__((always_inline)) typename S::V log1p_series(typename S::V u) {
+  using T = typename S::T;
+  const typename S::V s = u / (S::set1(2) + u), s2 = s * s;
+  typename S::V p = S::set1(T(2) / T(2 * Terms + 1));
+#pragma GCC unroll 20
+  for (int i = Terms - 1; i >= 0; --i) p = S::fma(p, s2, S::set1(T(2) / T(2 * i + 1)));
+  return s * p;
+}
+static inline typename Float::V log1p_of(typename Float::V u) { return log1p_series<Float, 7>(u); }
+static inline typename Double::V log1p_of(typename Double::V u) { return log1p_series<Double, 16>(u); }
+
+// A NaN in `b` is passed over.
+template <class S>
+static inline typename S::V larger(typename S::V a, typename S::V b) {
+  return b > a ? b : a;
+}
+
+template <class S>
+static void row_max(const typename S::T* z, int64_t columns, typename S::T* max) {
+  constexpr int NR = 2 * S::L;
+  typename S::V m0 = S::load(max), m1 = S::load(max + S::L), n0 = m0, n1 = m1;
+  int64_t c = 0;
+  for (; c + 2 <= columns; c += 2, z += 2 * NR) {
+    m0 = larger<S>(m0, S::load(z));
+    m1 = larger<S>(m1, S::load(z + S::L));
+    n0 = larger<S>(n0, S::load(z + NR));
+    n1 = larger<S>(n1, S::load(z + NR + S::L));
+  }
+  if (c < columns) {
+    m0 = larger<S>(m0, S::load(z));
+    m1 = larger<S>(m1, S::load(z + S::L));
+  }
+  S::store(max, larger<S>(m0, n0));
+  S::store(max + S::L, larger<S>(m1, n1));
+}
+
+// Replaces z by f(z) and adds up g, what f puts into its second argument.
+template <class S, class F>
+static inline __attribute__((always_inline)) void map_and_sum(typename S::T* z, int64_t columns, double* sum, F f) {
+  constexpr int NR = 2 * S::L;
+  for (int64_t c = 0; c < columns; c += kSumBlock) {
+    const int64_t end = columns - c < kSumBlock ? columns - c : kSumBlock;
+    typename S::V s0 = S::zero(), s1 = S::zero();
+    for (int64_t i = 0; i < end; ++i, z += NR) {
+      typename S::V g0, g1;
+      const typename S::V f0 = f(S::load(z), 0, g0), f1 = f(S::load(z + S::L), 1, g1);
+      S::store(z, f0);
+      S::store(z + S::L, f1);
+      s0 += g0;
+      s1 += g1;
+    }
+    typename S::T part[NR];
+    S::store(part, s0);
+    S::store(part + S::L, s1);
+    for (int r = 0; r < NR; ++r) sum[r] += static_cast<double>(part[r]);
+  }
+}
+
+template <class S>
+static void exponentials(typename S::T* z, int64_t columns, const typename S::T* max, double* sum) {
+  const typename S::V m[2] = {S::load(max), S::load(max + S::L)};
+  map_and_sum<S>(z, columns, sum, [&m](typename S::V x, int half, typename S::V& g) { return g = exp_of(x - m[half]); });
+}
+
+// With u = exp(-|z|): softplus(z) = max(z, 0) + log(1 + u); sigmoid(z) = 1 / (1 + u), or u / (1 + u) where z < 0.
+template <class S>
+static void logistic(typename S::T* z, int64_t columns, double* sum) {
+  map_and_sum<S>(z, columns, sum, [](typename S::V x, int, typename S::V& g) {
+    const auto negative = x < S::zero();
+    const typename S::V u = exp_of(negative ? x : -x);
+    g = (negative ? S::zero() : x) + log1p_of(u);
+    return (negative ? u : S::set1(1)) / (S::set1(1) + u);
+  });
+}

@@ -1,0 +1,77 @@
+// The kernels of one instruction set, as a table of functions. The drivers (native/cpu/*_driver.cc) decide what is
+// computed where; a kernel does arithmetic on packed blocks and nothing else: no allocation, no threads, no errors.
+//
+// Layouts, with MR = columns_per_tile and NR = rows_per_strip of the table:
+//   tile    MR class rows ("columns" of the problem), transposed: [D][MR]. Tiles follow one another.
+//   strip   NR rows of the batch, transposed: [D][NR].
+//   z, e    logits and what becomes of them, of one strip: [columns][NR]. A column is NR contiguous elements, so every
+//           operation over the columns of a row is a vector operation over lanes, and needs no horizontal step.
+//   panel   NR dims of many rows: [rows][NR]; panel p holds dims p * NR onwards. What the class gradients multiply with.
+// The logits read a tile along its columns, the input gradients read the same tile along its dims: one packed copy of
+// the class rows serves both products.
+#pragma once
+
+#include <cstdint>
+
+#include "core/dtype.h"
+
+namespace sampled_softmax {
+
+// Tiles are read up to this many elements beyond their end (results of those reads are not used).
+constexpr int64_t kTileSlack = 16 * 16;
+
+template <class T>
+struct Kernels {
+  int columns_per_tile;  // MR
+  int rows_per_strip;    // NR
+
+  // dst[i] = src[i] as T.
+  void (*convert)(const void* src, DType dtype, int64_t n, T* dst);
+  // Transposes MR rows of `dim` elements to a tile. A null pointer is a row of zeros.
+  void (*pack_tile)(const T* const* rows, int64_t dim, T* tile);
+  // Transposes `count` <= NR rows, `dim` apart, to a strip; the rest of the strip is zero.
+  void (*pack_strip)(const T* rows, int64_t count, int64_t dim, T* strip);
+  // panels[p * panel_stride + r * NR + j] = scale[r] * rows[r * dim + p * NR + j] for r < count; zero beyond count or dim.
+  void (*pack_panels)(const T* rows, int64_t count, int64_t dim, const T* scale, T* panels, int64_t panel_stride);
+
+  // z[c][r] = sum_d tile[d][c] * strip[d][r] + offset[c], for all columns of `tiles` tiles.
+  void (*logits)(const T* tile, int64_t tiles, const T* strip, int64_t dim, const T* offset, T* z);
+  // max[r] = max(max[r], z[c][r]) over the columns; a NaN is passed over.
+  void (*row_max)(const T* z, int64_t columns, T* max);
+  // z[c][r] = exp(z[c][r] - max[r]); sum[r] += their sum, in double over blocks of columns. z <= max or NaN.
+  void (*exponentials)(T* z, int64_t columns, const T* max, double* sum);
+  // z = sigmoid(z); sum[r] += softplus(z).
+  void (*logistic)(T* z, int64_t columns, double* sum);
+
+  // out[d][r] (+)= sum_c tile[d][c] * e[c][r]; out has room for `dim` rounded up to a multiple of MR.
+  void (*input_gradients)(const T* tile, int64_t tiles, const T* e, int64_t dim, T* out, bool accumulate);
+  // out[c][d] (+)= sum over strips q and their rows r of e[q * strip_stride + c * NR + r] * panel row q * NR + r.
+  // `out` has one pointer per column, of which null ones are passed over.
+  void (*class_gradients)(const T* e, int64_t strip_stride, int64_t tiles, int64_t strips, const T* panels,
+                          int64_t panel_stride, int64_t dim, T* const* out, bool accumulate);
+  // out[c] = sum over strips q and rows r of e[q * strip_stride + c * NR + r] * scale[q * NR + r].
+  void (*column_sums)(const T* e, int64_t strip_stride, int64_t columns, int64_t strips, const T* scale, T* out);
+
+  T (*dot)(const T* a, const T* b, int64_t n);
+  void (*add_scaled)(T scale, const T* x, int64_t n, T* y);  // y += scale * x
+  void (*scaled)(T scale, const T* x, int64_t n, T* y);      // y = scale * x
+  // rows[r * dim + d] = scale[r] * transposed[d * NR + r], r < count.
+  void (*unpack_strip)(const T* transposed, int64_t count, int64_t dim, const T* scale, T* rows);
+};
+
+struct KernelSet {
+  const char* name;
+  Kernels<float> float32;
+  Kernels<double> float64;
+};
+
+// One for each file of this folder that was compiled in; see dispatch.cc.
+const KernelSet& baseline_kernels();
+#if defined(__x86_64__)
+const KernelSet& avx2_kernels();
+const KernelSet& avx512_kernels();
+#elif defined(__aarch64__)
+const KernelSet& neon_kernels();
+#endif
+
+}  // namespace sampled_softmax

@@ -1,0 +1,45 @@
+// The memory that a call works in: all its arrays in one block, asked for at once, in huge pages where it is large.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "core/status.h"
+
+namespace sampled_softmax {
+
+class Scratch {
+ public:
+  Scratch() = default;
+  Scratch(const Scratch&) = delete;
+  Scratch& operator=(const Scratch&) = delete;
+  ~Scratch();
+
+  // Notes that `pointer` shall point to `count` uninitialised elements, aligned to a cache line.
+  template <class T>
+  void plan(T*& pointer, int64_t count) {
+    static_assert(sizeof(T*) == sizeof(void*), "pointers are stored as void*");
+    parts_.push_back({reinterpret_cast<void**>(&pointer), bytes_});
+    bytes_ += (static_cast<size_t>(count) * sizeof(T) + kAlign - 1) / kAlign * kAlign;
+  }
+
+  // Sets the pointers.
+  Status allocate();
+
+ private:
+  static constexpr size_t kAlign = 64;
+  struct Part {
+    void** pointer;
+    size_t offset;
+  };
+
+  std::vector<Part> parts_;
+  size_t bytes_ = 0, size_ = 0;
+  void* block_ = nullptr;
+};
+
+// Asks for huge pages where the array is large enough to gain from them: a first touch of 2 MiB at a time.
+void prefer_huge_pages(void* data, size_t bytes);
+
+}  // namespace sampled_softmax
