@@ -58,7 +58,13 @@ Pool& pool() {
   return *the_pool.load(std::memory_order_relaxed);
 }
 
-thread_local int current_worker = -1;  // -1: not inside a parallel_for
+thread_local bool inside_job = false;
+
+void pause() {
+#if defined(__x86_64__)
+  __builtin_ia32_pause();
+#endif
+}
 
 void run_share(Pool& p, int worker) {
   for (;;) {
@@ -69,15 +75,11 @@ void run_share(Pool& p, int worker) {
 }
 
 void work(Pool* p, int worker) {
-  current_worker = worker;
+  inside_job = true;
   uint64_t seen = 0;
   for (;;) {
     const auto until = std::chrono::steady_clock::now() + kSpin;
-    while (p->generation.load(std::memory_order_acquire) == seen && std::chrono::steady_clock::now() < until) {
-#if defined(__x86_64__)
-      __builtin_ia32_pause();
-#endif
-    }
+    while (p->generation.load(std::memory_order_acquire) == seen && std::chrono::steady_clock::now() < until) pause();
     {
       std::unique_lock<std::mutex> lock(p->mutex);
       p->wake.wait(lock, [&] { return p->generation.load(std::memory_order_relaxed) != seen; });
@@ -87,7 +89,7 @@ void work(Pool* p, int worker) {
     }
     run_share(*p, worker);
     std::lock_guard<std::mutex> lock(p->mutex);
-    if (p->inside.fetch_sub(1, std::memory_order_relaxed) == 1) p->done.notify_one();
+    if (p->inside.fetch_sub(1, std::memory_order_release) == 1) p->done.notify_one();
   }
 }
 
@@ -105,22 +107,18 @@ int pool_threads() {
 }
 
 void set_pool_threads(int threads) {
-  // Under the owner's lock: a running job keeps its worker numbers below the number that it was started with.
-  Pool& p = pool();
-  std::lock_guard<std::mutex> lock(p.owner);
-  p.threads.store(std::clamp(threads, 1, kMaxPoolThreads), std::memory_order_relaxed);
+  pool().threads.store(std::clamp(threads, 1, kMaxPoolThreads), std::memory_order_relaxed);
 }
 
-void parallel_for_erased(int64_t count, ParallelBody body, void* context) {
+void parallel_for_erased(int64_t count, int threads, ParallelBody body, void* context) {
   Pool& p = pool();
   const auto alone = [&] {
-    const int worker = std::max(current_worker, 0);  // nested: the same worker
-    for (int64_t index = 0; index < count; ++index) body(context, index, worker);
+    for (int64_t index = 0; index < count; ++index) body(context, index, 0);
   };
-  if (count <= 1 || current_worker >= 0 || pool_threads() == 1) return alone();
+  if (count <= 1 || inside_job || threads <= 1) return alone();
   std::unique_lock<std::mutex> owner(p.owner, std::try_to_lock);
   if (!owner.owns_lock()) return alone();
-  const int helpers = static_cast<int>(std::min<int64_t>(pool_threads() - 1, count - 1));
+  const int helpers = static_cast<int>(std::min<int64_t>(threads - 1, count - 1));
   {
     std::lock_guard<std::mutex> lock(p.mutex);
     while (p.started < helpers) {
@@ -139,9 +137,12 @@ void parallel_for_erased(int64_t count, ParallelBody body, void* context) {
     p.generation.fetch_add(1, std::memory_order_release);
   }
   p.wake.notify_all();
-  current_worker = 0;
+  inside_job = true;
   run_share(p, 0);
-  current_worker = -1;
+  inside_job = false;
+  // The others end within a share of each other: to sleep and be woken would cost more than to look a little longer.
+  const auto until = std::chrono::steady_clock::now() + kSpin;
+  while (p.inside.load(std::memory_order_acquire) != 0 && std::chrono::steady_clock::now() < until) pause();
   std::unique_lock<std::mutex> lock(p.mutex);
   p.body = nullptr;  // a worker that wakes up now finds nothing to join
   p.done.wait(lock, [&] { return p.inside.load(std::memory_order_relaxed) == 0; });

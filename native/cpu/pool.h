@@ -15,17 +15,23 @@ int pool_threads();
 void set_pool_threads(int threads);
 
 using ParallelBody = void (*)(void* context, int64_t index, int worker);
-void parallel_for_erased(int64_t count, ParallelBody body, void* context);
+void parallel_for_erased(int64_t count, int threads, ParallelBody body, void* context);
 
-// Calls fn(index, worker) for each index in [0, count), each exactly once; worker is in [0, pool_threads()). Indexes
-// are claimed in order by whoever is free, the caller included; returns when all are done. Inside another
-// parallel_for, or while another caller has the workers, it runs in the calling thread alone: results must not depend
-// on who runs what. fn must not throw.
+// Calls fn(index, worker) for each index in [0, count), each exactly once; worker is in [0, threads). Indexes are
+// claimed in order by whoever is free, the caller included; returns when all are done. Inside another parallel_for, or
+// while another caller has the workers, it runs in the calling thread alone, as worker 0: results must not depend on
+// who runs what. fn must not throw. A caller with a block of memory for each worker asks for pool_threads() once: it
+// may change at any time.
 template <class F>
-static inline void parallel_for(int64_t count, F&& fn) {
+static inline void parallel_for(int64_t count, int threads, F&& fn) {
   using Body = std::remove_reference_t<F>;
   parallel_for_erased(
-      count, [](void* context, int64_t index, int worker) { (*static_cast<Body*>(context))(index, worker); }, &fn);
+      count, threads,
+      [](void* context, int64_t index, int worker) { (*static_cast<Body*>(context))(index, worker); }, &fn);
+}
+template <class F>
+static inline void parallel_for(int64_t count, F&& fn) {
+  parallel_for(count, pool_threads(), fn);
 }
 
 }  // namespace sampled_softmax

@@ -1,6 +1,7 @@
 #include "cpu/scratch.h"
 
 #include <cstdlib>
+#include <cstring>
 #include <mutex>
 #include <utility>
 
@@ -49,7 +50,10 @@ Status Scratch::allocate() {
     if (!block_) return Status::error(Code::out_of_memory, "not enough memory: a call needs %zu bytes to work in", bytes_);
     prefer_huge_pages(block_, size_);
   }
-  for (const Part& part : parts_) *part.pointer = static_cast<char*>(block_) + part.offset;
+  for (const Part& part : parts_) {
+    const void* address = static_cast<char*>(block_) + part.offset;
+    std::memcpy(part.pointer, &address, sizeof address);
+  }
   return {};
 }
 

@@ -19,8 +19,7 @@ class Scratch {
   // Notes that `pointer` shall point to `count` uninitialised elements, aligned to a cache line.
   template <class T>
   void plan(T*& pointer, int64_t count) {
-    static_assert(sizeof(T*) == sizeof(void*), "pointers are stored as void*");
-    parts_.push_back({reinterpret_cast<void**>(&pointer), bytes_});
+    parts_.push_back({&pointer, bytes_});
     bytes_ += (static_cast<size_t>(count) * sizeof(T) + kAlign - 1) / kAlign * kAlign;
   }
 
@@ -30,7 +29,7 @@ class Scratch {
  private:
   static constexpr size_t kAlign = 64;
   struct Part {
-    void** pointer;
+    void* pointer;  // to the caller's pointer
     size_t offset;
   };
 

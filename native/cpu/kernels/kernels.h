@@ -70,6 +70,7 @@ const KernelSet& baseline_kernels();
 #if defined(__x86_64__)
 const KernelSet& avx2_kernels();
 const KernelSet& avx512_kernels();
+const KernelSet& avx512bf16_kernels();
 #elif defined(__aarch64__)
 const KernelSet& neon_kernels();
 #endif

@@ -1,0 +1,88 @@
+#include "core/samplers/fixed_unigram.h"
+
+#include <algorithm>
+#include <cfloat>
+#include <cmath>
+
+#include "core/samplers/alias_table.h"
+#include "core/samplers/philox_sampler.h"
+
+namespace sampled_softmax {
+namespace {
+
+class FixedUnigramSampler final : public PhiloxSampler {
+ public:
+  FixedUnigramSampler(const SamplerOptions& options, std::vector<float> weights)
+      : PhiloxSampler(options), weights_(std::move(weights)), table_(weights_) {
+    for (float weight : weights_) {
+      total_float32_ += weight;
+      total_ += weight;
+      possible_ += weight > 0;
+    }
+  }
+
+  int64_t possible_classes() const override { return possible_; }
+  bool possible(int64_t id) const override { return weights_[static_cast<size_t>(id)] > 0; }
+
+ private:
+  void pick(WordStream& words, int64_t* classes, size_t count) override {
+    for (size_t i = 0; i < count; ++i) classes[i] = table_.pick(words);
+  }
+
+  void count(const int64_t* classes, size_t length, const Tries& tries, float* counts) const override {
+    double p[kChunk];
+    for (size_t start = 0; start < length; start += kChunk) {
+      const size_t size = std::min(length - start, kChunk);
+      for (size_t i = 0; i < size; ++i) {
+        const float weight = weights_[static_cast<size_t>(classes[start + i])];
+        p[i] = tries.float32_steps ? weight / total_float32_ : weight / total_;
+      }
+      expected_counts(p, size, tries, counts + start);
+    }
+  }
+
+  const std::vector<float> weights_;
+  const AliasTable table_;
+  float total_float32_ = 0;  // summed in the order of the ids, as TensorFlow does
+  double total_ = 0;
+  int64_t possible_ = 0;
+};
+
+}  // namespace
+
+Status make_fixed_unigram_sampler(const SamplerOptions& options, const FixedUnigramOptions& unigram,
+                                  std::unique_ptr<Sampler>* sampler) {
+  std::vector<float> weights;
+  for (int64_t id = unigram.shard; id < unigram.num_reserved; id += unigram.num_shards) weights.push_back(0);
+  double total = 0;
+  for (size_t i = 0; i < unigram.unigrams.size(); ++i) {
+    const float given = unigram.unigrams[i];
+    if (!(given >= 0) || std::isinf(given)) {
+      return Status::error(Code::invalid_argument, "unigrams[%zu]: expected a finite weight >= 0, got %g", i,
+                           static_cast<double>(given));
+    }
+    if ((unigram.num_reserved + static_cast<int64_t>(i)) % unigram.num_shards != unigram.shard) continue;
+    const float weight = std::pow(given, unigram.distortion);
+    if (!std::isfinite(weight)) {
+      return Status::error(Code::invalid_argument, "unigrams[%zu]: %g to the power of %g does not fit float32", i,
+                           static_cast<double>(given), static_cast<double>(unigram.distortion));
+    }
+    total += weight;
+    weights.push_back(weight);
+  }
+  if (static_cast<int64_t>(weights.size()) != options.range) {
+    return Status::error(Code::invalid_argument,
+                         "rangeMax: expected the number of weights, reserved ones included%s, which is %zu; got %lld",
+                         unigram.num_shards > 1 ? ", of this shard" : "", weights.size(),
+                         static_cast<long long>(options.range));
+  }
+  if (!(total > 0)) return Status::error(Code::invalid_argument, "unigrams: at least one weight must be positive");
+  if (total * static_cast<double>(weights.size()) > FLT_MAX) {
+    return Status::error(Code::invalid_argument, "unigrams: the sum of the weights, %g, times their number does not fit float32",
+                         total);
+  }
+  *sampler = std::make_unique<FixedUnigramSampler>(options, std::move(weights));
+  return {};
+}
+
+}  // namespace sampled_softmax

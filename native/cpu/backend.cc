@@ -1,0 +1,83 @@
+// The CPU backend: which driver and which arithmetic a problem gets.
+#include "core/backend.h"
+
+#include <algorithm>
+#include <new>
+
+#include "cpu/dispatch.h"
+#include "cpu/pool.h"
+#include "cpu/scratch.h"
+#include "cpu/step.h"
+
+namespace sampled_softmax {
+namespace {
+
+template <class T>
+void clear(const RowGradients& gradients, int64_t width) {
+  T* values = static_cast<T*>(gradients.values);
+  if (values) std::fill(values, values + gradients.num_rows * width, T(0));
+}
+
+template <class T>
+Status run(const SampledProblem& problem, bool full) {
+  if (problem.batch == 0) {
+    clear<T>(problem.weight_gradients, problem.dim);
+    clear<T>(problem.bias_gradients, 1);
+    return {};
+  }
+  Step<T> step(problem, full, pool_threads());
+  const int64_t dim_bytes = problem.dim * static_cast<int64_t>(sizeof(T));
+  if (problem.input_gradients) {
+    prefer_huge_pages(problem.input_gradients, static_cast<size_t>(problem.batch * dim_bytes));
+  }
+  if (problem.weight_gradients.values) {
+    prefer_huge_pages(problem.weight_gradients.values, static_cast<size_t>(problem.weight_gradients.num_rows * dim_bytes));
+  }
+  return can_keep(step) ? run_kept(step) : run_streamed(step);
+}
+
+Status run(const SampledProblem& problem, bool full) {
+  try {
+    return problem.float64 ? run<double>(problem, full) : run<float>(problem, full);
+  } catch (const std::bad_alloc&) {
+    return Status::error(Code::out_of_memory, "not enough memory for the call");
+  }
+}
+
+Status sampled_loss(const SampledProblem& problem) { return run(problem, false); }
+
+Status softmax_loss(const SoftmaxProblem& problem) {
+  SampledProblem p;
+  p.batch = problem.batch;
+  p.dim = problem.dim;
+  p.num_sampled = p.num_classes = problem.num_classes;
+  p.num_true = problem.num_true;
+  p.hits = HitMask::keep;
+  p.subtract_log_q = false;
+  p.float64 = problem.float64;
+  p.reduced_precision = problem.reduced_precision;
+  p.weights = problem.weights;
+  p.biases = problem.biases;
+  p.inputs = problem.inputs;
+  p.inputs_dtype = problem.inputs_dtype;
+  p.labels = problem.labels;
+  p.upstream = problem.upstream;
+  p.upstream_scale = problem.upstream_scale;
+  p.losses = problem.losses;
+  p.input_gradients = problem.input_gradients;
+  p.weight_gradients = problem.weight_gradients;
+  p.bias_gradients = problem.bias_gradients;
+  p.abort_flag = problem.abort_flag;
+  return run(p, true);
+}
+
+const char* instruction_set() { return kernels().name; }
+
+}  // namespace
+
+const Backend& cpu_backend() {
+  static const Backend backend{kBackendVersion, "cpu", instruction_set, sampled_loss, softmax_loss};
+  return backend;
+}
+
+}  // namespace sampled_softmax

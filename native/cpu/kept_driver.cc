@@ -1,0 +1,140 @@
+// The driver for all but enormous problems. The sampled rows are packed once. Then, a block of rows at a time:
+//
+//   each strip of the block   logits of all columns; maximum, exp, sums and losses in place; input gradients
+//   each range of columns     their class gradients, summed over the block's rows
+//
+// so a logit is written once and read three times, from the L2 or L3 cache. Strips are grouped so that a tile of
+// class rows, once in the L2 cache, serves several of them. A class row's sum has one owner, and blocks depend on the
+// problem alone: results do not depend on the number of threads.
+#include <algorithm>
+#include <limits>
+
+#include "cpu/pool.h"
+#include "cpu/step.h"
+
+namespace sampled_softmax {
+namespace {
+
+constexpr int64_t kMiB = int64_t{1} << 20;
+constexpr int64_t kLogitsWanted = 8 * kMiB;   // of a block of rows, where that is enough rows
+constexpr int64_t kLogitsAtMost = 48 * kMiB;
+constexpr int64_t kFewestRows = 128, kMostRows = 512;
+constexpr int64_t kMostStripsTogether = 4;
+constexpr int64_t kColumnsAtATime = 288;      // of logits: a block of class rows for a group of strips
+
+// Strips whose logits are kept at a time: [strips][columns][NR].
+template <class T>
+int64_t strips_per_block(const Step<T>& s) {
+  const int64_t columns = s.tiles_of(s.p.num_sampled) * s.MR;
+  const int64_t row_bytes = std::max<int64_t>(columns, 1) * static_cast<int64_t>(sizeof(T));
+  int64_t rows = std::clamp(kLogitsWanted / row_bytes, kFewestRows, kMostRows);
+  rows = std::min(rows, kLogitsAtMost / row_bytes);
+  return std::min(std::max<int64_t>(rows / s.NR, 1), s.strips());
+}
+
+// The work on one group of strips, up to the input gradients. e: [strips][columns][NR] of this group.
+template <class T>
+void process_strips(Step<T>& s, const Columns<T>& columns, int64_t first, int64_t count, T* e, T* packed_inputs,
+                    T* transposed, T* room, T* panels, int64_t panel_stride) {
+  const int MR = s.MR, NR = s.NR;
+  const int64_t dim = s.p.dim, tiles = s.tiles_of(columns.count), stride = tiles * MR * NR;
+  for (int64_t q = 0; q < count; ++q) {
+    const T* rows = s.input_rows(first + q, room);
+    s.k.pack_strip(rows, s.rows_of(first + q), dim, packed_inputs + q * NR * dim);
+    s.find_true_logits(first + q, rows, room + NR * dim);
+  }
+  const int64_t step = kColumnsAtATime / MR;
+  for (int64_t t = 0; t < tiles; t += step) {
+    for (int64_t q = 0; q < count; ++q) {
+      s.k.logits(columns.tiles + t * MR * dim, std::min(step, tiles - t), packed_inputs + q * NR * dim, dim,
+                 columns.offset + t * MR, e + q * stride + t * MR * NR);
+    }
+  }
+  for (int64_t q = 0; q < count; ++q) {
+    const int64_t strip = first + q, row = strip * NR;
+    T* z = e + q * stride;
+    s.exclude_hits(strip, 0, columns.count, z);
+    std::fill(s.sum + row, s.sum + row + NR, 0.0);
+    if (s.p.loss == Loss::logistic) {
+      s.k.logistic(z, columns.count, s.sum + row);
+    } else {
+      std::fill(s.max + row, s.max + row + NR, -std::numeric_limits<T>::infinity());
+      s.include_true_logits(strip);
+      s.k.row_max(z, columns.count, s.max + row);
+      s.k.exponentials(z, columns.count, s.max + row, s.sum + row);
+    }
+    s.finish_rows(strip);
+    if (!s.wants_gradients) continue;
+    s.clear_padding(strip, columns.count, z);
+    if (panels) {
+      const T* rows = s.input_rows(strip, room);
+      s.k.pack_panels(rows, s.rows_of(strip), dim, s.scale + row, panels + q * NR * NR, panel_stride);
+    }
+    if (s.p.input_gradients) {
+      s.k.input_gradients(columns.tiles, tiles, z, dim, transposed, false);
+      if (!tiles) std::fill(transposed, transposed + dim * NR, T(0));
+      s.write_input_gradients(strip, transposed, room);
+    }
+  }
+}
+
+}  // namespace
+
+template <class T>
+bool can_keep(const Step<T>& s) {
+  const int64_t columns = s.tiles_of(s.p.num_sampled) * s.MR, size = static_cast<int64_t>(sizeof(T));
+  if (columns * s.NR * size > kLogitsAtMost) return false;
+  // All classes of a catalogue: beyond this a copy of them would cost more than to form the logits twice.
+  return !s.full || columns * s.p.dim * size <= 64 * kMiB;
+}
+
+template <class T>
+Status run_kept(Step<T>& s) {
+  const SampledProblem& p = s.p;
+  const int NR = s.NR, threads = s.threads;
+  const int64_t dim = p.dim, tiles = s.tiles_of(p.num_sampled), stride = tiles * s.MR * NR;
+  const int64_t block = strips_per_block(s);
+  const int64_t together = std::clamp<int64_t>((block + threads - 1) / threads, 1, kMostStripsTogether);
+  const int64_t panel_stride = block * NR * NR;
+
+  Columns<T> columns;
+  columns.count = p.num_sampled;
+  T *e = nullptr, *panels = nullptr, *unmerged = nullptr, *worker_inputs = nullptr, *worker_transposed = nullptr;
+  const int64_t inputs_size = together * NR * dim, transposed_size = (dim + s.MR) * NR;
+  s.plan_rows();
+  s.scratch.plan(columns.tiles, tiles * s.MR * dim + kTileSlack);
+  s.scratch.plan(columns.offset, tiles * s.MR);
+  s.scratch.plan(e, block * stride);
+  s.scratch.plan(worker_inputs, threads * inputs_size);
+  if (p.input_gradients) s.scratch.plan(worker_transposed, threads * transposed_size);
+  if (p.weight_gradients.values) s.scratch.plan(panels, s.padded_dim / NR * panel_stride);
+  if (p.weight_gradients.values && s.sums_columns_apart()) s.scratch.plan(unmerged, p.num_sampled * dim);
+  if (Status status = s.scratch.allocate(); !status.ok()) return status;
+
+  s.pack_columns(columns);
+  s.clear_merged();
+  T* weight_rows = unmerged ? unmerged : static_cast<T*>(p.weight_gradients.values);
+  for (int64_t first = 0; first < s.strips(); first += block) {
+    const int64_t n = std::min(block, s.strips() - first);
+    parallel_for((n + together - 1) / together, threads, [&](int64_t task, int worker) {
+      if (s.aborted()) return;
+      const int64_t q = task * together;
+      process_strips(s, columns, first + q, std::min(together, n - q), e + q * stride,
+                     worker_inputs + worker * inputs_size, worker_transposed ? worker_transposed + worker * transposed_size : nullptr,
+                     s.room(worker), panels ? panels + q * NR * NR : nullptr, panel_stride);
+    });
+    if (s.aborted()) return Status::error(Code::aborted, "aborted");
+    if (!weight_rows && !s.column_bias_gradients) continue;
+    const bool add = first > 0 || (p.weight_gradients.merged && !unmerged);
+    s.add_column_gradients(columns, e, stride, first, n, panels, panel_stride, weight_rows, add);
+  }
+  if (s.aborted()) return Status::error(Code::aborted, "aborted");
+  return s.finish_class_gradients(unmerged);
+}
+
+template bool can_keep(const Step<float>&);
+template bool can_keep(const Step<double>&);
+template Status run_kept(Step<float>&);
+template Status run_kept(Step<double>&);
+
+}  // namespace sampled_softmax

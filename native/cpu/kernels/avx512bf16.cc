@@ -1,0 +1,33 @@
+// AVX-512 with BF16: the float kernels of AVX-512, and products of bfloat16.
+#include <immintrin.h>
+
+#include <cstdint>
+
+#include "cpu/kernels/kernels.h"
+
+namespace sampled_softmax {
+namespace {
+
+#include "cpu/kernels/vector.h"
+
+struct Float : Vector<float, int32_t, 16> {
+  static constexpr int MR = 12;
+  static inline __attribute__((always_inline)) V fma(V a, V b, V c) { return _mm512_fmadd_ps(a, b, c); }
+};
+struct Double : Vector<double, int64_t, 8> {
+  static constexpr int MR = 12;
+  static inline __attribute__((always_inline)) V fma(V a, V b, V c) { return _mm512_fmadd_pd(a, b, c); }
+};
+
+#include "cpu/kernels/activations.h"
+#include "cpu/kernels/packing.h"
+#include "cpu/kernels/products.h"
+#include "cpu/kernels/table.h"
+
+constexpr KernelSet kSet = {"avx512bf16", kernels_of<Float>(), kernels_of<Double>()};
+
+}  // namespace
+
+const KernelSet& avx512bf16_kernels() { return kSet; }
+
+}  // namespace sampled_softmax

@@ -1,0 +1,113 @@
+// What is done row by row: the true classes, accidental hits, and the end of each loss.
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "core/loss_terms.h"
+#include "cpu/class_rows.h"
+#include "cpu/step.h"
+
+namespace sampled_softmax {
+namespace {
+
+constexpr int64_t kAhead = 4;  // rows of true classes to ask for in advance
+
+}  // namespace
+
+template <class T>
+const T* Step<T>::input_rows(int64_t strip, T* room) const {
+  const int64_t first = strip * NR * p.dim;
+  if (p.inputs_dtype == dtype_of<T>()) return static_cast<const T*>(p.inputs) + first;
+  k.convert(static_cast<const char*>(p.inputs) + static_cast<size_t>(first) * size_of(p.inputs_dtype), p.inputs_dtype,
+            rows_of(strip) * p.dim, room);
+  return room;
+}
+
+template <class T>
+void Step<T>::find_true_logits(int64_t strip, const T* rows, T* room) {
+  const int64_t begin = strip * NR * p.num_true, end = begin + rows_of(strip) * p.num_true;
+  for (int64_t i = begin; i < end; ++i) {
+    if (i + kAhead < end) prefetch_row(stored_row(p.weights, p.labels[i + kAhead]), p.dim);
+    const int64_t label = p.labels[i];
+    const T* weights = read_row(k, stored_row(p.weights, label), p.dim, room);
+    double offset = read_bias(p.biases, label);
+    if (p.subtract_log_q) offset -= std::log(p.true_expected_count[i]);
+    true_logits[i] = k.dot(rows + (i / p.num_true - strip * NR) * p.dim, weights, p.dim) + static_cast<T>(offset);
+  }
+}
+
+template <class T>
+void Step<T>::exclude_hits(int64_t strip, int64_t begin, int64_t count, T* z) const {
+  if (p.hits == HitMask::keep) return;
+  const int64_t rows = rows_of(strip);
+  for (int64_t r = 0; r < rows; ++r) {
+    const int64_t* labels = p.labels + (strip * NR + r) * p.num_true;
+    for (int64_t j = 0; j < p.num_true; ++j) {
+      hits.each(labels[j], begin, begin + count,
+                [&](int64_t c) { z[(c - begin) * NR + r] = -std::numeric_limits<T>::infinity(); });
+    }
+  }
+}
+
+template <class T>
+void Step<T>::include_true_logits(int64_t strip) {
+  if (full) return;
+  const int64_t rows = rows_of(strip);
+  for (int64_t r = 0; r < rows; ++r) {
+    const int64_t row = strip * NR + r;
+    for (int64_t j = 0; j < p.num_true; ++j) max[row] = std::max(max[row], true_logits[row * p.num_true + j]);
+  }
+}
+
+template <class T>
+void Step<T>::finish_rows(int64_t strip) {
+  const int64_t begin = strip * NR, end = begin + rows_of(strip);
+  T* losses = static_cast<T*>(p.losses);
+  for (int64_t i = begin; i < end; ++i) {
+    const T* logits = true_logits + i * p.num_true;
+    T* dz = true_dz + i * p.num_true;
+    RowTerms terms;
+    if (p.loss == Loss::logistic) {
+      terms = logistic_terms(logits, p.num_true, sum[i], upstream(i), dz);
+    } else if (p.numerics == Numerics::mindspore) {
+      terms = mindspore_terms(logits, p.num_true, static_cast<double>(max[i]), sum[i], upstream(i), dz);
+    } else {
+      terms = softmax_terms(logits, p.num_true, static_cast<double>(max[i]), sum[i], full, upstream(i), dz);
+    }
+    losses[i] = static_cast<T>(terms.loss);
+    scale[i] = static_cast<T>(terms.scale);
+  }
+  std::fill(scale + end, scale + begin + NR, T(0));
+}
+
+template <class T>
+void Step<T>::clear_padding(int64_t strip, int64_t columns, T* e) const {
+  const int64_t rows = rows_of(strip);
+  for (int64_t c = 0; rows < NR && c < columns; ++c) std::fill(e + c * NR + rows, e + (c + 1) * NR, T(0));
+  std::fill(e + columns * NR, e + tiles_of(columns) * MR * NR, T(0));
+}
+
+template <class T>
+void Step<T>::write_input_gradients(int64_t strip, const T* transposed, T* room) {
+  const int64_t rows = rows_of(strip), first = strip * NR;
+  T* out = static_cast<T*>(p.input_gradients) + first * p.dim;
+  k.unpack_strip(transposed, rows, p.dim, scale + first, out);
+  for (int64_t i = first * p.num_true; i < (first + rows) * p.num_true; ++i) {
+    const T* weights = read_row(k, stored_row(p.weights, p.labels[i]), p.dim, room);
+    k.add_scaled(true_dz[i], weights, p.dim, out + (i / p.num_true - first) * p.dim);
+  }
+}
+
+#define INSTANTIATE(T)                                                       \
+  template const T* Step<T>::input_rows(int64_t, T*) const;                  \
+  template void Step<T>::find_true_logits(int64_t, const T*, T*);            \
+  template void Step<T>::exclude_hits(int64_t, int64_t, int64_t, T*) const;  \
+  template void Step<T>::include_true_logits(int64_t);                       \
+  template void Step<T>::finish_rows(int64_t);                               \
+  template void Step<T>::clear_padding(int64_t, int64_t, T*) const;          \
+  template void Step<T>::write_input_gradients(int64_t, const T*, T*);
+INSTANTIATE(float)
+INSTANTIATE(double)
+#undef INSTANTIATE
+
+}  // namespace sampled_softmax

@@ -1,0 +1,47 @@
+#include "cpu/step.h"
+
+#include <algorithm>
+
+#include "cpu/dispatch.h"
+
+namespace sampled_softmax {
+namespace {
+
+template <class T>
+const Kernels<T>& kernels_for();
+template <>
+const Kernels<float>& kernels_for() { return kernels().float32; }
+template <>
+const Kernels<double>& kernels_for() { return kernels().float64; }
+
+}  // namespace
+
+template <class T>
+Step<T>::Step(const SampledProblem& problem, bool is_full, int num_threads)
+    : p(problem),
+      full(is_full),
+      k(kernels_for<T>()),
+      MR(k.columns_per_tile),
+      NR(k.rows_per_strip),
+      padded_dim((p.dim + NR - 1) / NR * NR),
+      wants_gradients(p.input_gradients || p.weight_gradients.values || p.bias_gradients.values),
+      threads(num_threads),
+      hits(p.sampled, p.num_sampled, p.hits) {}
+
+template <class T>
+void Step<T>::plan_rows() {
+  const int64_t rows = strips() * NR;
+  scratch.plan(max, rows);
+  scratch.plan(sum, rows);
+  scratch.plan(scale, rows);
+  scratch.plan(true_logits, p.batch * p.num_true);
+  scratch.plan(true_dz, p.batch * p.num_true);
+  if (p.bias_gradients.values) scratch.plan(column_bias_gradients, p.num_sampled);
+  worker_rows_size = std::max(NR + 1, MR) * p.dim;
+  scratch.plan(worker_rows, threads * worker_rows_size);
+}
+
+template struct Step<float>;
+template struct Step<double>;
+
+}  // namespace sampled_softmax

@@ -1,0 +1,105 @@
+// One call on its way through the CPU backend: the problem, the kernels, and the state of its rows. The drivers share
+// what is here; they differ in how many class rows they hold at a time.
+//
+// The full softmax is a sampled one whose columns are all classes, and whose true logits do not count beside them.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+
+#include "core/problem.h"
+#include "core/status.h"
+#include "cpu/hits.h"
+#include "cpu/kernels/kernels.h"
+#include "cpu/scratch.h"
+
+namespace sampled_softmax {
+
+// Class rows packed for the kernels, and what is added to their logits.
+template <class T>
+struct Columns {
+  int64_t begin = 0, count = 0;  // columns of the problem; packed up to whole tiles
+  T* tiles = nullptr;            // [tiles][D][MR] + kTileSlack
+  T* offset = nullptr;           // [tiles * MR] bias - log(expected count)
+};
+
+template <class T>
+struct Step {
+  Step(const SampledProblem& problem, bool full, int threads);
+
+  const SampledProblem& p;
+  const bool full;  // p.sampled is null: column c is class c
+  const Kernels<T>& k;
+  const int MR, NR;
+  const int64_t padded_dim;  // dims rounded up to whole panels
+  const bool wants_gradients;
+  const int threads;
+  const Hits hits;
+  Scratch scratch;
+
+  // State of the rows, [strips * NR] each; filled by the drivers.
+  T* max = nullptr;
+  double* sum = nullptr;
+  T* scale = nullptr;
+  T* true_logits = nullptr;  // [B * T]
+  T* true_dz = nullptr;      // [B * T]
+  T* column_bias_gradients = nullptr;  // [S], sums of the columns; null where biases want none
+  T* worker_rows = nullptr;  // [threads][max(NR + 1, MR)][D] converted rows
+  int64_t worker_rows_size = 0;
+
+  int64_t strips() const { return (p.batch + NR - 1) / NR; }
+  int64_t rows_of(int64_t strip) const { return p.batch - strip * NR < NR ? p.batch - strip * NR : NR; }
+  int64_t tiles_of(int64_t columns) const { return (columns + MR - 1) / MR; }
+  int64_t class_of(int64_t column) const { return p.sampled ? p.sampled[column] : column; }
+  double upstream(int64_t row) const { return p.upstream_scale * (p.upstream ? p.upstream[row] : 1.0); }
+  bool aborted() const { return p.abort_flag && p.abort_flag->load(std::memory_order_relaxed) != 0; }
+  T* room(int worker) { return worker_rows + worker * worker_rows_size; }
+
+  void plan_rows();
+
+  // ---- rows.cc
+  // The strip's rows as T: the caller's own memory, or converted into `room`.
+  const T* input_rows(int64_t strip, T* room) const;
+  // true_logits of the strip's rows.
+  void find_true_logits(int64_t strip, const T* rows, T* room);
+  // Leaves the accidental hits of the strip's rows out of z, which holds columns [begin, begin + count).
+  void exclude_hits(int64_t strip, int64_t begin, int64_t count, T* z) const;
+  // Raises max of the strip's rows to their true logits.
+  void include_true_logits(int64_t strip);
+  // From max and sum to the losses, scale and true_dz.
+  void finish_rows(int64_t strip);
+  // input_gradients of the strip: scale * transposed [D][NR], plus the true classes' part.
+  void write_input_gradients(int64_t strip, const T* transposed, T* room);
+
+  // Zeroes what the strip's e holds beyond its rows: the class gradients sum over whole strips.
+  void clear_padding(int64_t strip, int64_t columns, T* e) const;
+
+  // ---- columns.cc
+  // Packs columns [begin, begin + count), in parallel.
+  void pack_columns(Columns<T>& columns);
+  // Gradients of the packed columns' class rows from the strips [first, first + n) of e (strip_stride apart), in parallel.
+  void add_column_gradients(const Columns<T>& columns, const T* e, int64_t strip_stride, int64_t first, int64_t n,
+                            const T* panels, int64_t panel_stride, T* weight_rows, bool add);
+
+  // ---- class_gradients.cc
+  // Where the column's weight gradient goes while columns are summed: the caller's array, or `unmerged` [S][D].
+  bool sums_columns_apart() const;
+  void clear_merged();
+  // What remains when all columns are summed: the labels' rows, repeated columns, and the biases.
+  Status finish_class_gradients(const T* unmerged);
+};
+
+// The columns stay packed, and a block of the rows' logits stays in memory, from the logits to the gradients: three
+// matrix products. Needs memory for both.
+template <class T>
+Status run_kept(Step<T>& step);
+// Whether run_kept needs no more than it may.
+template <class T>
+bool can_keep(const Step<T>& step);
+
+// Columns and logits are formed a block at a time, twice where gradients are wanted: five matrix products for three,
+// in little memory for any number of columns.
+template <class T>
+Status run_streamed(Step<T>& step);
+
+}  // namespace sampled_softmax

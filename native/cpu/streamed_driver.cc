@@ -1,0 +1,208 @@
+// The driver for a catalogue too large to copy, or a sample too large to keep its logits. Columns are packed a block at
+// a time. A first pass over the blocks finds the maximum and the sum of each row; where gradients are wanted a second
+// one forms the logits again, and with them the probabilities and both gradients.
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <limits>
+
+#include "cpu/pool.h"
+#include "cpu/step.h"
+
+namespace sampled_softmax {
+namespace {
+
+constexpr int64_t kMiB = int64_t{1} << 20;
+constexpr int64_t kColumnsBytes = 4 * kMiB, kMostColumns = 8192;
+constexpr int64_t kLogitsBytes = 16 * kMiB, kMostRows = 512;
+constexpr int64_t kColumnsAtATime = 288;  // of the first pass, whose logits are not kept
+
+template <class T>
+struct Streamed {
+  explicit Streamed(Step<T>& step);
+
+  Step<T>& s;
+  const SampledProblem& p;
+  const int64_t dim, strip_size;  // elements of a packed strip
+  const int64_t columns_per_block, strips_per_block;
+  Columns<T> columns;
+  T *worker_inputs = nullptr, *worker_logits = nullptr, *worker_transposed = nullptr, *worker_max = nullptr;
+  T *e = nullptr, *panels = nullptr, *last_strip = nullptr, *unmerged = nullptr;
+
+  Status plan();
+  void for_each_block_of_columns(void (Streamed::*work)());
+  void sum_rows();        // of the block of columns, into max and sum
+  void add_gradients();   // of the block of columns
+  void gather_inputs(int64_t strip, int worker);
+  T* transposed_sums(int64_t strip) const;
+  void finish_input_gradients();
+};
+
+template <class T>
+Streamed<T>::Streamed(Step<T>& step)
+    : s(step),
+      p(step.p),
+      dim(p.dim),
+      strip_size(step.NR * p.dim),
+      columns_per_block(step.tiles_of(std::clamp<int64_t>(
+                            kColumnsBytes / static_cast<int64_t>(sizeof(T)) / std::max<int64_t>(p.dim, 1), step.MR,
+                            std::min(kMostColumns, std::max<int64_t>(p.num_sampled, step.MR)))) *
+                        step.MR),
+      strips_per_block(std::min(std::max<int64_t>(std::min(kLogitsBytes / (columns_per_block *
+                                                                           static_cast<int64_t>(sizeof(T))),
+                                                           kMostRows) / step.NR, 1),
+                                std::max<int64_t>(step.strips(), 1))) {}
+
+template <class T>
+Status Streamed<T>::plan() {
+  const int NR = s.NR;
+  Scratch& scratch = s.scratch;
+  s.plan_rows();
+  scratch.plan(columns.tiles, columns_per_block * dim + kTileSlack);
+  scratch.plan(columns.offset, columns_per_block);
+  scratch.plan(worker_inputs, s.threads * strip_size);
+  scratch.plan(worker_logits, s.threads * (kColumnsAtATime + s.MR) * NR);
+  scratch.plan(worker_max, s.threads * 2 * NR);
+  if (s.wants_gradients) {
+    scratch.plan(e, strips_per_block * columns_per_block * NR);
+    scratch.plan(worker_transposed, s.threads * (dim + s.MR) * NR);
+    scratch.plan(last_strip, strip_size);
+    if (p.weight_gradients.values) scratch.plan(panels, s.padded_dim * strips_per_block * NR);
+    if (p.weight_gradients.values && s.sums_columns_apart()) scratch.plan(unmerged, p.num_sampled * dim);
+  }
+  return scratch.allocate();
+}
+
+template <class T>
+void Streamed<T>::for_each_block_of_columns(void (Streamed::*work)()) {
+  for (columns.begin = 0; columns.begin < p.num_sampled && !s.aborted(); columns.begin += columns_per_block) {
+    columns.count = std::min(columns_per_block, p.num_sampled - columns.begin);
+    s.pack_columns(columns);
+    (this->*work)();
+  }
+}
+
+template <class T>
+void Streamed<T>::gather_inputs(int64_t strip, int worker) {
+  const T* rows = s.input_rows(strip, s.room(worker));
+  s.k.pack_strip(rows, s.rows_of(strip), dim, worker_inputs + worker * strip_size);
+}
+
+// The maximum so far may rise with each block: what was summed before is scaled down to it.
+template <class T>
+void Streamed<T>::sum_rows() {
+  const int MR = s.MR, NR = s.NR;
+  const int64_t tiles = s.tiles_of(columns.count), step = kColumnsAtATime / MR;
+  parallel_for(s.strips(), s.threads, [&](int64_t strip, int worker) {
+    if (s.aborted()) return;
+    gather_inputs(strip, worker);
+    T *z = worker_logits + worker * (kColumnsAtATime + MR) * NR, *before = worker_max + worker * 2 * NR;
+    T* max = s.max + strip * NR;
+    double* sum = s.sum + strip * NR;
+    for (int64_t t = 0; t < tiles; t += step) {
+      const int64_t count = std::min(step * MR, columns.count - t * MR);
+      s.k.logits(columns.tiles + t * MR * dim, std::min(step, tiles - t), worker_inputs + worker * strip_size, dim,
+                 columns.offset + t * MR, z);
+      s.exclude_hits(strip, columns.begin + t * MR, count, z);
+      if (p.loss == Loss::logistic) {
+        s.k.logistic(z, count, sum);
+        continue;
+      }
+      std::copy(max, max + NR, before);
+      s.k.row_max(z, count, max);
+      T* base = before + NR;  // what is subtracted: 0 where all logits so far are left out or NaN
+      for (int r = 0; r < NR; ++r) {
+        base[r] = max[r] == -std::numeric_limits<T>::infinity() ? T(0) : max[r];
+        if (max[r] != before[r]) sum[r] *= std::exp(static_cast<double>(before[r]) - static_cast<double>(max[r]));
+      }
+      s.k.exponentials(z, count, base, sum);
+    }
+  });
+}
+
+// Where the strip's input gradients are summed, transposed: its part of the output, or, for a strip of too few rows to
+// have room there, one of our own.
+template <class T>
+T* Streamed<T>::transposed_sums(int64_t strip) const {
+  return s.rows_of(strip) == s.NR ? static_cast<T*>(p.input_gradients) + strip * strip_size : last_strip;
+}
+
+template <class T>
+void Streamed<T>::add_gradients() {
+  const int NR = s.NR;
+  const int64_t tiles = s.tiles_of(columns.count), stride = tiles * s.MR * NR, panel_stride = strips_per_block * NR * NR;
+  for (int64_t first = 0; first < s.strips(); first += strips_per_block) {
+    const int64_t n = std::min(strips_per_block, s.strips() - first);
+    parallel_for(n, s.threads, [&](int64_t q, int worker) {
+      if (s.aborted()) return;
+      const int64_t strip = first + q;
+      T* z = e + q * stride;
+      gather_inputs(strip, worker);
+      s.k.logits(columns.tiles, tiles, worker_inputs + worker * strip_size, dim, columns.offset, z);
+      s.exclude_hits(strip, columns.begin, columns.count, z);
+      double ignored[64] = {0};
+      if (p.loss == Loss::logistic) s.k.logistic(z, columns.count, ignored);
+      else s.k.exponentials(z, columns.count, s.max + strip * NR, ignored);
+      s.clear_padding(strip, columns.count, z);
+      if (panels) {
+        s.k.pack_panels(s.input_rows(strip, s.room(worker)), s.rows_of(strip), dim, s.scale + strip * NR,
+                        panels + q * NR * NR, panel_stride);
+      }
+      if (!p.input_gradients) return;
+      T* part = worker_transposed + worker * (dim + s.MR) * NR;
+      s.k.input_gradients(columns.tiles, tiles, z, dim, part, false);
+      s.k.add_scaled(T(1), part, strip_size, transposed_sums(strip));
+    });
+    if (s.aborted()) return;
+    T* weight_rows = unmerged ? unmerged : static_cast<T*>(p.weight_gradients.values);
+    if (!weight_rows && !s.column_bias_gradients) continue;
+    s.add_column_gradients(columns, e, stride, first, n, panels, panel_stride, weight_rows,
+                           first > 0 || (p.weight_gradients.merged && !unmerged));
+  }
+}
+
+template <class T>
+void Streamed<T>::finish_input_gradients() {
+  parallel_for(s.strips(), s.threads, [&](int64_t strip, int worker) {
+    T* copy = worker_transposed + worker * (dim + s.MR) * s.NR;
+    const T* total = transposed_sums(strip);
+    std::copy(total, total + strip_size, copy);
+    s.write_input_gradients(strip, copy, s.room(worker));
+  });
+}
+
+}  // namespace
+
+template <class T>
+Status run_streamed(Step<T>& s) {
+  Streamed<T> streamed(s);
+  if (Status status = streamed.plan(); !status.ok()) return status;
+  const int64_t rows = s.strips() * s.NR;
+  std::fill(s.max, s.max + rows, -std::numeric_limits<T>::infinity());
+  std::fill(s.sum, s.sum + rows, 0.0);
+  s.clear_merged();
+  parallel_for(s.strips(), s.threads, [&](int64_t strip, int worker) {
+    T* room = s.room(worker);
+    s.find_true_logits(strip, s.input_rows(strip, room), room + s.NR * s.p.dim);
+    if (s.p.loss != Loss::logistic) s.include_true_logits(strip);
+  });
+  streamed.for_each_block_of_columns(&Streamed<T>::sum_rows);
+  if (s.aborted()) return Status::error(Code::aborted, "aborted");
+  parallel_for(s.strips(), s.threads, [&](int64_t strip, int) { s.finish_rows(strip); });
+  if (!s.wants_gradients) return {};
+  if (s.p.input_gradients) {
+    for (int64_t strip = 0; strip < s.strips(); ++strip) {
+      T* total = streamed.transposed_sums(strip);
+      std::fill(total, total + streamed.strip_size, T(0));
+    }
+  }
+  streamed.for_each_block_of_columns(&Streamed<T>::add_gradients);
+  if (s.aborted()) return Status::error(Code::aborted, "aborted");
+  if (s.p.input_gradients) streamed.finish_input_gradients();
+  return s.finish_class_gradients(streamed.unmerged);
+}
+
+template Status run_streamed(Step<float>&);
+template Status run_streamed(Step<double>&);
+
+}  // namespace sampled_softmax
