@@ -58,10 +58,11 @@ void Step<T>::add_column_gradients(const Columns<T>& columns, const T* e, int64_
     if (weight_rows) {
       T* out[16 * 32];
       for (int64_t c = t0 * MR; c < t1 * MR; ++c) {
-        const int64_t column = columns.begin + c;
-        const int64_t slot = label_slots + column;
+        out[c - t0 * MR] = nullptr;
+        if (c >= columns.count) continue;
+        const int64_t column = columns.begin + c, slot = label_slots + column;
         const int64_t row = apart ? column : g.slot_row ? g.slot_row[slot] : slot;
-        out[c - t0 * MR] = c < columns.count ? weight_rows + row * p.dim : nullptr;
+        out[c - t0 * MR] = weight_rows + row * p.dim;
       }
       k.class_gradients(et, strip_stride, t1 - t0, n, panels, panel_stride, p.dim, out, add);
     }

