@@ -222,7 +222,7 @@ Napi::Value run_later(const Napi::CallbackInfo& call) {
   return enqueue(call.Env(), std::make_unique<LossTask>(call.Env(), call[0]));
 }
 
-Napi::Value plan_rows(const Napi::CallbackInfo& call) {
+Napi::Value lay_out_rows(const Napi::CallbackInfo& call) {
   Napi::Env env = call.Env();
   std::vector<int64_t> ids = read_ids(env, call[0], "labels");
   const size_t labels = ids.size();
@@ -251,7 +251,7 @@ void register_losses(Napi::Env env, Napi::Object exports) {
   exports.Set("sampledLossAsync", Napi::Function::New(env, run_later<SampledTask>, "sampledLossAsync"));
   exports.Set("softmaxLoss", Napi::Function::New(env, run_now<SoftmaxTask>, "softmaxLoss"));
   exports.Set("softmaxLossAsync", Napi::Function::New(env, run_later<SoftmaxTask>, "softmaxLossAsync"));
-  exports.Set("planRows", Napi::Function::New(env, plan_rows, "planRows"));
+  exports.Set("planRows", Napi::Function::New(env, lay_out_rows, "planRows"));
 }
 
 }  // namespace sampled_softmax

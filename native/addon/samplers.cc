@@ -1,4 +1,5 @@
-// The samplers: JavaScript holds a type-tagged object around a sampler of native/core/samplers. Draws are synchronous.
+// The samplers: JavaScript holds a type-tagged object around a sampler of native/core/samplers. Draws are
+// synchronous.
 #include <napi.h>
 
 #include <algorithm>
@@ -21,7 +22,14 @@
 namespace sampled_softmax {
 namespace {
 
-enum class Kind : int64_t { uniform, log_uniform, learned_unigram, fixed_unigram, all_candidate, mindspore_uniform };
+enum class Kind : int64_t {
+  uniform,
+  log_uniform,
+  learned_unigram,
+  fixed_unigram,
+  all_candidate,
+  mindspore_uniform
+};
 
 constexpr napi_type_tag kSamplerTag = {0x3f0d6f1b8c5e4a27, 0x9b6a51c2d47e80f3};
 
@@ -29,9 +37,11 @@ constexpr napi_type_tag kSamplerTag = {0x3f0d6f1b8c5e4a27, 0x9b6a51c2d47e80f3};
 using Handle = std::unique_ptr<Sampler>;
 
 Handle& handle_of(Napi::Env env, napi_value value) {
+  napi_valuetype type = napi_undefined;
   bool tagged = false;
   void* handle = nullptr;
-  if (napi_check_object_type_tag(env, value, &kSamplerTag, &tagged) != napi_ok || !tagged ||
+  if (napi_typeof(env, value, &type) != napi_ok || type != napi_object ||
+      napi_check_object_type_tag(env, value, &kSamplerTag, &tagged) != napi_ok || !tagged ||
       napi_unwrap(env, value, &handle) != napi_ok) {
     throw_internal(env, "not a sampler");
   }
@@ -48,7 +58,8 @@ Napi::Value wrap(Napi::Env env, Handle sampler) {
   Napi::Object object = Napi::Object::New(env);
   auto owned = std::make_unique<Handle>(std::move(sampler));
   const auto finalize = [](node_api_nogc_env, void* data, void*) { delete static_cast<Handle*>(data); };
-  if (napi_wrap(env, object, owned.get(), finalize, nullptr, nullptr) != napi_ok) throw_internal(env, "napi_wrap");
+  if (napi_wrap(env, object, owned.get(), finalize, nullptr, nullptr) != napi_ok)
+    throw_internal(env, "napi_wrap");
   owned.release();
   if (napi_type_tag_object(env, object, &kSamplerTag) != napi_ok) throw_internal(env, "napi_type_tag_object");
   return object;
@@ -90,12 +101,19 @@ Status make_sampler(Napi::Env env, napi_value call, Handle* sampler) {
     throw_internal(env, "rangeMax beyond 32 bits");
   }
   switch (kind) {
-    case Kind::uniform: *sampler = make_uniform_sampler(options); return {};
-    case Kind::log_uniform: *sampler = make_log_uniform_sampler(options); return {};
-    case Kind::learned_unigram: return make_learned_unigram_sampler(options, sampler);
+    case Kind::uniform:
+      *sampler = make_uniform_sampler(options);
+      return {};
+    case Kind::log_uniform:
+      *sampler = make_log_uniform_sampler(options);
+      return {};
+    case Kind::learned_unigram:
+      return make_learned_unigram_sampler(options, sampler);
     case Kind::fixed_unigram:
       return make_fixed_unigram_sampler(options, read_fixed(env, get(env, call, "fixed")), sampler);
-    case Kind::all_candidate: *sampler = make_all_candidate_sampler(options.range); return {};
+    case Kind::all_candidate:
+      *sampler = make_all_candidate_sampler(options.range);
+      return {};
     case Kind::mindspore_uniform: {
       const bool avoid = get_bool(env, call, "avoidTrueClasses");
       *sampler = make_mindspore_uniform_sampler(options.range, options.num_sampled, seed, avoid);
@@ -110,9 +128,10 @@ Napi::Value create_sampler(const Napi::CallbackInfo& call) {
   throw_if_error(call.Env(), make_sampler(call.Env(), call[0], &sampler));
   if (sampler->unique() && sampler->num_sampled() > sampler->possible_classes()) {
     throw_error(call.Env(), "ERR_DRAW_IMPOSSIBLE",
-                "numSampled: " + std::to_string(sampler->num_sampled()) + " classes cannot be drawn without repeats, only " +
-                    std::to_string(sampler->possible_classes()) + " of rangeMax = " + std::to_string(sampler->range()) +
-                    " can occur");
+                "numSampled: " + std::to_string(sampler->num_sampled()) +
+                    " classes cannot be drawn without repeats, only " +
+                    std::to_string(sampler->possible_classes()) +
+                    " of rangeMax = " + std::to_string(sampler->range()) + " can occur");
   }
   return wrap(call.Env(), std::move(sampler));
 }
@@ -128,14 +147,15 @@ Napi::Value draw_sample(const Napi::CallbackInfo& call) {
   const size_t sampled = static_cast<size_t>(sampler.num_sampled());
   TypedArray classes = read_typed_array(env, call[2], "sampled");
   const bool wide = classes.type == napi_bigint64_array;
-  if (classes.length != sampled || (!wide && (classes.type != napi_int32_array || sampler.range() > INT32_MAX))) {
+  if (classes.length != sampled ||
+      (!wide && (classes.type != napi_int32_array || sampler.range() > INT32_MAX))) {
     throw_internal(env, "sampled: wrong element type or length");
   }
   Sample sample{};
   std::vector<int64_t> drawn(wide ? 0 : sampled);
   sample.classes = wide ? static_cast<int64_t*>(classes.data) : drawn.data();
-  sample.expected_count = static_cast<float*>(
-      read_array_of(env, call[4], "sampledExpectedCount", napi_float32_array, sampled));
+  sample.expected_count =
+      static_cast<float*>(read_array_of(env, call[4], "sampledExpectedCount", napi_float32_array, sampled));
   sample.true_classes = true_classes.data();
   sample.num_true_classes = true_classes.size();
   sample.true_expected_count = static_cast<float*>(
@@ -193,7 +213,8 @@ Napi::Value parse_vocab_file(const Napi::CallbackInfo& call) {
   std::vector<float> weights;
   const Status status = parse_vocab(static_cast<const char*>(text.data), text.length, &weights);
   if (!status.ok()) {
-    throw_error(env, "ERR_VOCAB_FILE", "vocabFile: '" + call[1].As<Napi::String>().Utf8Value() + "', " + status.message);
+    throw_error(env, "ERR_VOCAB_FILE",
+                "vocabFile: '" + call[1].As<Napi::String>().Utf8Value() + "', " + status.message);
   }
   Napi::Float32Array result = Napi::Float32Array::New(env, weights.size());
   std::copy(weights.begin(), weights.end(), result.Data());
@@ -205,9 +226,11 @@ Napi::Value compute_accidental_hits(const Napi::CallbackInfo& call) {
   const std::vector<int64_t> true_classes = read_ids(env, call[0], "trueClasses");
   const std::vector<int64_t> sampled = read_ids(env, call[1], "sampled");
   const size_t num_true = static_cast<size_t>(read_size(env, call[2], "numTrue"));
-  if (num_true < 1 || true_classes.size() > INT32_MAX || sampled.size() > INT32_MAX) throw_internal(env, "sizes");
-  const AccidentalHits hits = find_accidental_hits(true_classes.data(), true_classes.size(), num_true, sampled.data(),
-                                                   sampled.size(), call[3].As<Napi::Boolean>().Value());
+  if (num_true < 1 || true_classes.size() > INT32_MAX || sampled.size() > INT32_MAX)
+    throw_internal(env, "sizes");
+  const AccidentalHits hits =
+      find_accidental_hits(true_classes.data(), true_classes.size(), num_true, sampled.data(), sampled.size(),
+                           call[3].As<Napi::Boolean>().Value());
   const auto make = [env](const std::vector<int32_t>& numbers) {
     Napi::Int32Array array = Napi::Int32Array::New(env, numbers.size());
     std::copy(numbers.begin(), numbers.end(), array.Data());
@@ -224,12 +247,14 @@ Napi::Value compute_accidental_hits(const Napi::CallbackInfo& call) {
 void register_samplers(Napi::Env env, Napi::Object exports) {
   exports.Set("createSampler", Napi::Function::New(env, create_sampler, "createSampler"));
   exports.Set("drawSample", Napi::Function::New(env, draw_sample, "drawSample"));
-  exports.Set("firstImpossibleClass", Napi::Function::New(env, first_impossible_class, "firstImpossibleClass"));
+  exports.Set("firstImpossibleClass",
+              Napi::Function::New(env, first_impossible_class, "firstImpossibleClass"));
   exports.Set("samplerState", Napi::Function::New(env, sampler_state, "samplerState"));
   exports.Set("restoreSampler", Napi::Function::New(env, restore_sampler, "restoreSampler"));
   exports.Set("disposeSampler", Napi::Function::New(env, dispose_sampler, "disposeSampler"));
   exports.Set("parseVocab", Napi::Function::New(env, parse_vocab_file, "parseVocab"));
-  exports.Set("computeAccidentalHits", Napi::Function::New(env, compute_accidental_hits, "computeAccidentalHits"));
+  exports.Set("computeAccidentalHits",
+              Napi::Function::New(env, compute_accidental_hits, "computeAccidentalHits"));
 }
 
 }  // namespace sampled_softmax

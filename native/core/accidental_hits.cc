@@ -13,7 +13,8 @@ class Positions {
     while ((size_t{1} << bits) < 2 * length) ++bits;
     shift_ = 64 - bits;
     first_.assign(size_t{1} << bits, kNone);
-    // From the back, so that chains run forward; with last_only what stands before the last copy is not entered.
+    // From the back, so that chains run forward; with last_only what stands before the last copy is not
+    // entered.
     for (size_t i = length; i-- > 0;) {
       int32_t& head = first_[slot_of(sampled[i])];
       if (last_only && head != kNone) continue;

@@ -24,7 +24,8 @@ double centred(uint32_t low, uint32_t high) {
   return (static_cast<double>(bits) + 0.5) * 0x1p-52 - 0.5;
 }
 
-// The natural logarithm of a normal number: x = m 2^e with m in [sqrt(1/2), sqrt(2)), and log m = 2 artanh((m-1)/(m+1)).
+// The natural logarithm of a normal number: x = m 2^e with m in [sqrt(1/2), sqrt(2)], and
+// log m = 2 artanh((m - 1) / (m + 1)).
 double logarithm(double x) {
   uint64_t bits;
   std::memcpy(&bits, &x, sizeof bits);

@@ -17,19 +17,18 @@ struct RowTerms {
 // `sum` = sum over the other columns of exp(z - max), their stored values; `max` is at least every logit of the row.
 // `full`: the columns are all classes, the true ones among them; otherwise the true logits count beside the columns.
 // `dz[j]` is the gradient of true logit j; g the gradient of the loss.
-template <class T>
-static inline RowTerms softmax_terms(const T* logits, int64_t num_true, double max, double sum, bool full, double g,
-                                     T* dz) {
+static inline RowTerms softmax_terms(const double* logits, int64_t num_true, double max, double sum, bool full, double g,
+                                     double* dz) {
   double total = sum, mean = 0;
   for (int64_t j = 0; j < num_true; ++j) {
-    const double above = static_cast<double>(logits[j]) - max;
+    const double above = logits[j] - max;
     if (!full) total += std::exp(above);
     mean += above;
   }
   const double label = 1.0 / static_cast<double>(num_true);
   for (int64_t j = 0; j < num_true; ++j) {
-    const double p = full ? 0 : std::exp(static_cast<double>(logits[j]) - max) / total;
-    dz[j] = static_cast<T>(g * (p - label));
+    const double p = full ? 0 : std::exp(logits[j] - max) / total;
+    dz[j] = g * (p - label);
   }
   return {std::log(total) - mean * label, g / total};
 }
@@ -37,15 +36,15 @@ static inline RowTerms softmax_terms(const T* logits, int64_t num_true, double m
 // MindSpore's -sum_j y_j log(p_j + 1e-20) with p rounded to T; with A = sum_j y_j p_j / (p_j + 1e-20) the gradient of
 // logit k is p_k A, less y_k p_k / (p_k + 1e-20) where k is true.
 template <class T>
-static inline RowTerms mindspore_terms(const T* logits, int64_t num_true, double max, double sum, double g, T* dz) {
+static inline RowTerms mindspore_terms(const double* logits, int64_t num_true, double max, double sum, double g,
+                                       double* dz) {
   constexpr double kEpsilon = 1e-20;
+  const auto rounded = [](double x) { return static_cast<double>(static_cast<T>(x)); };
+  const auto exponential = [&](int64_t j) { return rounded(std::exp(rounded(logits[j]) - max)); };
   double total = sum;
-  for (int64_t j = 0; j < num_true; ++j) total += static_cast<double>(static_cast<T>(std::exp(logits[j] - max)));
-  const T rounded_total = static_cast<T>(total);
+  for (int64_t j = 0; j < num_true; ++j) total += exponential(j);
+  const auto probability = [&](int64_t j) { return rounded(exponential(j) / rounded(total)); };
   const double label = 1.0 / static_cast<double>(num_true);
-  const auto probability = [&](int64_t j) {
-    return static_cast<double>(static_cast<T>(static_cast<T>(std::exp(logits[j] - max)) / rounded_total));
-  };
   double loss = 0, all = 0;
   for (int64_t j = 0; j < num_true; ++j) {
     const double p = probability(j);
@@ -54,20 +53,19 @@ static inline RowTerms mindspore_terms(const T* logits, int64_t num_true, double
   }
   for (int64_t j = 0; j < num_true; ++j) {
     const double p = probability(j);
-    dz[j] = static_cast<T>(g * (p * all - label * p / (p + kEpsilon)));
+    dz[j] = g * (p * all - label * p / (p + kEpsilon));
   }
   return {loss, g * all / total};
 }
 
 // `sum` = sum over the sampled columns of softplus(z); their stored values are sigmoid(z).
-template <class T>
-static inline RowTerms logistic_terms(const T* logits, int64_t num_true, double sum, double g, T* dz) {
+static inline RowTerms logistic_terms(const double* logits, int64_t num_true, double sum, double g, double* dz) {
   const double label = 1.0 / static_cast<double>(num_true);
   double loss = sum;
   for (int64_t j = 0; j < num_true; ++j) {
-    const double t = static_cast<double>(logits[j]), u = std::exp(-std::fabs(t));
+    const double t = logits[j], u = std::exp(-std::fabs(t));
     loss += (t > 0 ? t : t < 0 ? 0 : t) - t * label + std::log1p(u);  // a NaN stays one
-    dz[j] = static_cast<T>(g * ((t < 0 ? u : 1) / (1 + u) - label));
+    dz[j] = g * ((t < 0 ? u : 1) / (1 + u) - label);
   }
   return {loss, g};
 }

@@ -45,6 +45,11 @@ Groups group(const int64_t* rows, int64_t count) {
   return groups;
 }
 
+Status cannot_sort(int64_t count) {
+  return Status::error(Code::out_of_memory, "not enough memory to sort %lld row indices",
+                       static_cast<long long>(count));
+}
+
 template <class T, class V>
 void add_one(typename T::Type* __restrict row, const typename V::Type* __restrict values, int64_t dim, double scale) {
   for (int64_t d = 0; d < dim; ++d) row[d] = T::store(T::load(row[d]) + scale * V::load(values[d]));
@@ -114,7 +119,7 @@ Status add_rows(Table& table, const int64_t* rows, int64_t count, const void* va
   });
   return {};
 } catch (const std::bad_alloc&) {
-  return Status::error(Code::out_of_memory, "not enough memory to sort %lld row indices", static_cast<long long>(count));
+  return cannot_sort(count);
 }
 
 Status find_repeat(const int64_t* rows, int64_t count, int64_t& earlier, int64_t& again) try {
@@ -131,7 +136,7 @@ Status find_repeat(const int64_t* rows, int64_t count, int64_t& earlier, int64_t
   }
   return {};
 } catch (const std::bad_alloc&) {
-  return Status::error(Code::out_of_memory, "not enough memory to sort %lld row indices", static_cast<long long>(count));
+  return cannot_sort(count);
 }
 
 }  // namespace sampled_softmax

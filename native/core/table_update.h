@@ -8,10 +8,10 @@
 
 namespace sampled_softmax {
 
-// table[rows[k]] += scale * values[k] for k in [0, count), values [count, dim] of `dtype`; indices in [0, table.rows()).
-// The values of a row that occurs more than once are summed first, in their order. All in double, and rounded once to
-// the table's dtype (to nearest, ties to even): an element is round(element + scale * sum). The caller holds the
-// table's lock. Fails only where no memory is left, before anything is written.
+// table[rows[k]] += scale * values[k] for k in [0, count), values [count, dim] of `dtype`; indices are in
+// [0, table.rows()). The values of a row that occurs more than once are summed first, in their order. All in double,
+// and rounded once to the table's dtype (to nearest, ties to even): an element becomes round(element + scale * sum).
+// The caller holds the table's lock. Fails only where no memory is left, before anything is written.
 Status add_rows(Table& table, const int64_t* rows, int64_t count, const void* values, DType dtype, double scale,
                 ParallelFor parallel_for);
 

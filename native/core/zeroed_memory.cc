@@ -46,7 +46,8 @@ void* map_zeroed(size_t bytes) {
   const size_t page = static_cast<size_t>(sysconf(_SC_PAGESIZE));
   const uintptr_t begin = reinterpret_cast<uintptr_t>(base);
   const uintptr_t aligned = (begin + kHugePage - 1) / kHugePage * kHugePage;
-  const uintptr_t end = (aligned + bytes + page - 1) / page * page, reserved_end = (begin + reserved + page - 1) / page * page;
+  const uintptr_t end = (aligned + bytes + page - 1) / page * page;
+  const uintptr_t reserved_end = (begin + reserved + page - 1) / page * page;
   if (aligned > begin) munmap(base, aligned - begin);
   if (reserved_end > end) munmap(reinterpret_cast<void*>(end), reserved_end - end);
   void* memory = reinterpret_cast<void*>(aligned);
@@ -96,13 +97,14 @@ Status ZeroedMemory::allocate(size_t bytes, const char* what) try {
     left -= std::min(left, promised);
   }
   if (bytes > left) {
-    return Status::error(Code::out_of_memory, "%s: needs %zu bytes (%.3g GiB), but %s has %zu bytes (%.3g GiB) left", what,
-                         bytes, gibibytes(bytes), available.from, left, gibibytes(left));
+    return Status::error(Code::out_of_memory, "%s: needs %zu bytes (%.3g GiB), but %s has %zu bytes (%.3g GiB) left",
+                         what, bytes, gibibytes(bytes), available.from, left, gibibytes(left));
   }
   live().reserve(live().size() + 1);
   data_ = map_zeroed(bytes);
   if (!data_) {
-    return Status::error(Code::out_of_memory, "%s: the system refused %zu bytes (%.3g GiB)", what, bytes, gibibytes(bytes));
+    return Status::error(Code::out_of_memory, "%s: the system refused %zu bytes (%.3g GiB)", what, bytes,
+                         gibibytes(bytes));
   }
   bytes_ = bytes;
   live().push_back(this);

@@ -39,16 +39,38 @@ void Step<T>::clear_merged() {
   });
 }
 
+// The row of a label's gradient. In the full softmax it has no slot of its own: it adds to its class.
+template <class T>
+int64_t Step<T>::label_row(const RowGradients& g, int64_t label) const {
+  const int64_t slot = full ? p.labels[label] : label;
+  return g.slot_row ? g.slot_row[slot] : slot;
+}
+
+template <class T>
+int64_t Step<T>::column_row(const RowGradients& g, int64_t column) const {
+  const int64_t slot = full ? column : p.batch * p.num_true + column;
+  return g.slot_row ? g.slot_row[slot] : slot;
+}
+
+template <class T>
+void Step<T>::write_bias_gradients() {
+  const RowGradients& g = p.bias_gradients;
+  T* values = static_cast<T*>(g.values);
+  const int64_t labels = p.batch * p.num_true;
+  if (!g.merged && !full) {
+    for (int64_t i = 0; i < labels; ++i) values[label_row(g, i)] = static_cast<T>(true_dz[i]);
+    for (int64_t c = 0; c < p.num_sampled; ++c) values[column_row(g, c)] = static_cast<T>(column_bias_gradients[c]);
+    return;
+  }
+  std::vector<double> totals(static_cast<size_t>(g.num_rows), 0.0);
+  for (int64_t i = 0; i < labels; ++i) totals[static_cast<size_t>(label_row(g, i))] += true_dz[i];
+  for (int64_t c = 0; c < p.num_sampled; ++c) totals[static_cast<size_t>(column_row(g, c))] += column_bias_gradients[c];
+  for (int64_t r = 0; r < g.num_rows; ++r) values[r] = static_cast<T>(totals[static_cast<size_t>(r)]);
+}
+
 template <class T>
 Status Step<T>::finish_class_gradients(const T* unmerged) {
   const int64_t labels = p.batch * p.num_true;
-  const auto place = [&](const RowGradients& g, int64_t slot) {
-    if (full) {  // a label has no slot of its own: it adds to its class
-      const int64_t id = p.labels[slot];
-      return g.slot_row ? g.slot_row[id] : id;
-    }
-    return g.slot_row ? g.slot_row[slot] : slot;
-  };
   if (p.weight_gradients.values) {
     const RowGradients& g = p.weight_gradients;
     T* values = static_cast<T*>(g.values);
@@ -65,15 +87,15 @@ Status Step<T>::finish_class_gradients(const T* unmerged) {
       constexpr int64_t kSlots = 64;
       parallel_for((labels + kSlots - 1) / kSlots, threads, [&](int64_t task, int worker) {
         for (int64_t s = task * kSlots; s < std::min(labels, (task + 1) * kSlots); ++s) {
-          k.scaled(true_dz[s], input_row(s / p.num_true, worker), p.dim, values + place(g, s) * p.dim);
+          k.scaled(static_cast<T>(true_dz[s]), input_row(s / p.num_true, worker), p.dim, values + label_row(g, s) * p.dim);
         }
       });
     } else {
       std::vector<SlotRow> order;
       order.reserve(static_cast<size_t>(labels + (unmerged ? p.num_sampled : 0)));
-      for (int64_t s = 0; s < labels; ++s) order.push_back({place(g, s), s});
+      for (int64_t s = 0; s < labels; ++s) order.push_back({label_row(g, s), s});
       if (unmerged) {
-        for (int64_t c = 0; c < p.num_sampled; ++c) order.push_back({place(g, labels + c), labels + c});
+        for (int64_t c = 0; c < p.num_sampled; ++c) order.push_back({column_row(g, c), labels + c});
       }
       std::sort(order.begin(), order.end(),
                 [](const SlotRow& a, const SlotRow& b) { return a.row != b.row ? a.row < b.row : a.slot < b.slot; });
@@ -89,33 +111,19 @@ Status Step<T>::finish_class_gradients(const T* unmerged) {
           for (size_t i = starts[static_cast<size_t>(r)]; i < starts[static_cast<size_t>(r) + 1]; ++i) {
             const auto [row, slot] = order[i];
             T* out = values + row * p.dim;
-            if (slot < labels) k.add_scaled(true_dz[slot], input_row(slot / p.num_true, worker), p.dim, out);
+            if (slot < labels) k.add_scaled(static_cast<T>(true_dz[slot]), input_row(slot / p.num_true, worker), p.dim, out);
             else k.add_scaled(T(1), unmerged + (slot - labels) * p.dim, p.dim, out);
           }
         }
       });
     }
   }
-  if (p.bias_gradients.values) {
-    const RowGradients& g = p.bias_gradients;
-    T* values = static_cast<T*>(g.values);
-    if (g.merged) std::fill(values, values + g.num_rows, T(0));
-    if (full) {
-      for (int64_t c = 0; c < p.num_sampled; ++c) values[g.slot_row ? g.slot_row[c] : c] = column_bias_gradients[c];
-      for (int64_t s = 0; s < labels; ++s) values[place(g, s)] += true_dz[s];
-    } else {
-      const auto put = [&](int64_t slot, T value) {
-        T& out = values[place(g, slot)];
-        out = g.merged ? out + value : value;
-      };
-      for (int64_t s = 0; s < labels; ++s) put(s, true_dz[s]);
-      for (int64_t c = 0; c < p.num_sampled; ++c) put(labels + c, column_bias_gradients[c]);
-    }
-  }
+  if (p.bias_gradients.values) write_bias_gradients();
   return {};
 }
 
 #define INSTANTIATE(T)                                  \
+  template int64_t Step<T>::column_row(const RowGradients&, int64_t) const; \
   template bool Step<T>::sums_columns_apart() const;    \
   template void Step<T>::clear_merged();                \
   template Status Step<T>::finish_class_gradients(const T*);

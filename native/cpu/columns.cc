@@ -49,8 +49,6 @@ void Step<T>::add_column_gradients(const Columns<T>& columns, const T* e, int64_
                                    int64_t n, const T* panels, int64_t panel_stride, T* weight_rows, bool add) {
   const int64_t tiles = tiles_of(columns.count), share = tiles_per_task(tiles, threads, 16);
   const bool apart = sums_columns_apart();
-  const RowGradients& g = p.weight_gradients;
-  const int64_t label_slots = full ? 0 : p.batch * p.num_true;
   parallel_for((tiles + share - 1) / share, threads, [&](int64_t task, int) {
     if (aborted()) return;
     const int64_t t0 = task * share, t1 = std::min(tiles, t0 + share);
@@ -60,17 +58,16 @@ void Step<T>::add_column_gradients(const Columns<T>& columns, const T* e, int64_
       for (int64_t c = t0 * MR; c < t1 * MR; ++c) {
         out[c - t0 * MR] = nullptr;
         if (c >= columns.count) continue;
-        const int64_t column = columns.begin + c, slot = label_slots + column;
-        const int64_t row = apart ? column : g.slot_row ? g.slot_row[slot] : slot;
-        out[c - t0 * MR] = weight_rows + row * p.dim;
+        const int64_t column = columns.begin + c;
+        out[c - t0 * MR] = weight_rows + (apart ? column : column_row(p.weight_gradients, column)) * p.dim;
       }
       k.class_gradients(et, strip_stride, t1 - t0, n, panels, panel_stride, p.dim, out, add);
     }
     if (column_bias_gradients) {
       const int64_t c0 = t0 * MR, count = std::min(t1 * MR, columns.count) - c0;
-      T sums[16 * 32];
+      double sums[16 * 32];
       k.column_sums(et, strip_stride, count, n, scale + first * NR, sums);
-      T* total = column_bias_gradients + columns.begin + c0;
+      double* total = column_bias_gradients + columns.begin + c0;
       for (int64_t c = 0; c < count; ++c) total[c] = first ? total[c] + sums[c] : sums[c];
     }
   });

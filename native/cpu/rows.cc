@@ -32,7 +32,7 @@ void Step<T>::find_true_logits(int64_t strip, const T* rows, T* room) {
     const T* weights = read_row(k, stored_row(p.weights, label), p.dim, room);
     double offset = read_bias(p.biases, label);
     if (p.subtract_log_q) offset -= std::log(p.true_expected_count[i]);
-    true_logits[i] = k.dot(rows + (i / p.num_true - strip * NR) * p.dim, weights, p.dim) + static_cast<T>(offset);
+    true_logits[i] = k.dot(rows + (i / p.num_true - strip * NR) * p.dim, weights, p.dim) + offset;
   }
 }
 
@@ -55,7 +55,7 @@ void Step<T>::include_true_logits(int64_t strip) {
   const int64_t rows = rows_of(strip);
   for (int64_t r = 0; r < rows; ++r) {
     const int64_t row = strip * NR + r;
-    for (int64_t j = 0; j < p.num_true; ++j) max[row] = std::max(max[row], true_logits[row * p.num_true + j]);
+    for (int64_t j = 0; j < p.num_true; ++j) max[row] = std::max(max[row], static_cast<T>(true_logits[row * p.num_true + j]));
   }
 }
 
@@ -64,20 +64,20 @@ void Step<T>::finish_rows(int64_t strip) {
   const int64_t begin = strip * NR, end = begin + rows_of(strip);
   T* losses = static_cast<T*>(p.losses);
   for (int64_t i = begin; i < end; ++i) {
-    const T* logits = true_logits + i * p.num_true;
-    T* dz = true_dz + i * p.num_true;
+    const double* logits = true_logits + i * p.num_true;
+    double* dz = true_dz + i * p.num_true;
     RowTerms terms;
     if (p.loss == Loss::logistic) {
       terms = logistic_terms(logits, p.num_true, sum[i], upstream(i), dz);
     } else if (p.numerics == Numerics::mindspore) {
-      terms = mindspore_terms(logits, p.num_true, static_cast<double>(max[i]), sum[i], upstream(i), dz);
+      terms = mindspore_terms<T>(logits, p.num_true, static_cast<double>(max[i]), sum[i], upstream(i), dz);
     } else {
       terms = softmax_terms(logits, p.num_true, static_cast<double>(max[i]), sum[i], full, upstream(i), dz);
     }
     losses[i] = static_cast<T>(terms.loss);
-    scale[i] = static_cast<T>(terms.scale);
+    scale[i] = terms.scale;
   }
-  std::fill(scale + end, scale + begin + NR, T(0));
+  std::fill(scale + end, scale + begin + NR, 0.0);
 }
 
 template <class T>
@@ -94,7 +94,7 @@ void Step<T>::write_input_gradients(int64_t strip, const T* transposed, T* room)
   k.unpack_strip(transposed, rows, p.dim, scale + first, out);
   for (int64_t i = first * p.num_true; i < (first + rows) * p.num_true; ++i) {
     const T* weights = read_row(k, stored_row(p.weights, p.labels[i]), p.dim, room);
-    k.add_scaled(true_dz[i], weights, p.dim, out + (i / p.num_true - first) * p.dim);
+    k.add_scaled(static_cast<T>(true_dz[i]), weights, p.dim, out + (i / p.num_true - first) * p.dim);
   }
 }
 

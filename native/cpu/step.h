@@ -40,10 +40,10 @@ struct Step {
   // State of the rows, [strips * NR] each; filled by the drivers.
   T* max = nullptr;
   double* sum = nullptr;
-  T* scale = nullptr;
-  T* true_logits = nullptr;  // [B * T]
-  T* true_dz = nullptr;      // [B * T]
-  T* column_bias_gradients = nullptr;  // [S], sums of the columns; null where biases want none
+  double* scale = nullptr;
+  double* true_logits = nullptr;  // [B * T]
+  double* true_dz = nullptr;      // [B * T] their gradients
+  double* column_bias_gradients = nullptr;  // [S], sums of the columns; null where biases want none
   T* worker_rows = nullptr;  // [threads][max(NR + 1, MR)][D] converted rows
   int64_t worker_rows_size = 0;
 
@@ -82,11 +82,14 @@ struct Step {
                             const T* panels, int64_t panel_stride, T* weight_rows, bool add);
 
   // ---- class_gradients.cc
-  // Where the column's weight gradient goes while columns are summed: the caller's array, or `unmerged` [S][D].
+  // Whether the columns' gradients are summed into [S][D] of our own before they are added to the caller's rows.
   bool sums_columns_apart() const;
+  int64_t label_row(const RowGradients& g, int64_t label) const;    // the output row of label i * T + j
+  int64_t column_row(const RowGradients& g, int64_t column) const;  // of a column
   void clear_merged();
   // What remains when all columns are summed: the labels' rows, repeated columns, and the biases.
   Status finish_class_gradients(const T* unmerged);
+  void write_bias_gradients();
 };
 
 // The columns stay packed, and a block of the rows' logits stays in memory, from the logits to the gradients: three

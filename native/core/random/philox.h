@@ -1,7 +1,9 @@
-// Philox4x32-10, the counter-based generator of TensorFlow (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3",
-// SC 2011): block number c under key k is a pure function of (k, c), so any part of a stream can be had at any time.
+// Philox4x32-10, the counter-based generator of TensorFlow (Salmon et al., "Parallel random numbers: as easy
+// as 1, 2, 3", SC 2011): block number c under key k is a pure function of (k, c), so any part of a stream can
+// be had at any time.
 //
-// Only integer arithmetic: the same words on every machine. All functions are `static inline`; dtype.h says why.
+// Only integer arithmetic: the same words on every machine. All functions are `static inline`; dtype.h says
+// why.
 #pragma once
 
 #include <cstddef>
@@ -19,8 +21,8 @@ struct Philox {
 // TensorFlow's use of its two seeds: the first is the key, the second the upper half of the counter.
 static inline Philox philox_from_seeds(uint64_t seed, uint64_t seed2) { return {seed, 0, seed2}; }
 
-// The four words of one block. A plain scalar function on purpose: out-of-order execution overlaps the blocks of a
-// loop (7 ns a block), where the compiler's own vectorisation for SSE2 needs 27 ns and intrinsics 5 ns.
+// The four words of one block. A plain scalar function on purpose: out-of-order execution overlaps the blocks
+// of a loop (7 ns a block), where the compiler's own vectorisation for SSE2 needs 27 ns and intrinsics 5 ns.
 static inline void philox_block(uint64_t key, uint64_t counter_low, uint64_t counter_high, uint32_t* words) {
   uint32_t c0 = static_cast<uint32_t>(counter_low), c1 = static_cast<uint32_t>(counter_low >> 32);
   uint32_t c2 = static_cast<uint32_t>(counter_high), c3 = static_cast<uint32_t>(counter_high >> 32);
@@ -48,12 +50,13 @@ static inline void philox_next(Philox& philox, uint32_t* words, size_t blocks) {
   }
 }
 
-// Adds `blocks` to the counter as TensorFlow does: where the upper half of `blocks` is 2^32 - 1 and the lower half
-// carries, that carry is lost. Only a skip of 2^64 - 2^32 blocks or more can meet this.
+// Adds `blocks` to the counter as TensorFlow does: where the upper half of `blocks` is 2^32 - 1 and the lower
+// half carries, that carry is lost. Only a skip of 2^64 - 2^32 blocks or more can meet this.
 static inline void philox_skip(Philox& philox, uint64_t blocks) {
   const uint32_t add_low = static_cast<uint32_t>(blocks);
   uint32_t add_high = static_cast<uint32_t>(blocks >> 32);
-  uint32_t word0 = static_cast<uint32_t>(philox.counter_low), word1 = static_cast<uint32_t>(philox.counter_low >> 32);
+  uint32_t word0 = static_cast<uint32_t>(philox.counter_low),
+           word1 = static_cast<uint32_t>(philox.counter_low >> 32);
   word0 += add_low;
   if (word0 < add_low) ++add_high;
   word1 += add_high;

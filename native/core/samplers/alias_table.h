@@ -1,5 +1,5 @@
-// Draws from fixed weights in constant time (Vose's alias method), with the pairing order and the roundings of
-// TensorFlow's DistributionSampler.
+// Draws from fixed weights in constant time (Vose's alias method), with the pairing order and the roundings
+// of TensorFlow's DistributionSampler.
 #pragma once
 
 #include <cstdint>

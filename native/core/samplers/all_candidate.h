@@ -1,5 +1,5 @@
-// No sampling at all: every class of [0, range) once, in order, each with the count 1. A sampled softmax over it is the
-// full softmax.
+// No sampling at all: every class of [0, range) once, in order, each with the count 1. A sampled softmax over
+// it is the full softmax.
 #pragma once
 
 #include "core/samplers/sampler.h"

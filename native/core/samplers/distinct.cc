@@ -5,8 +5,9 @@
 namespace sampled_softmax {
 namespace {
 
-// A bitmap is taken up to 256 bytes per class of the sample or 4 MiB, whichever is less, and in any case up to the 32
-// bytes per class that the hash set would need. 10 million classes, S = 8192: 103 us a draw instead of 160.
+// A bitmap is taken up to 256 bytes per class of the sample or 4 MiB, whichever is less, and in any case up
+// to the 32 bytes per class that the hash set would need. 10 million classes, S = 8192: 103 us a draw instead
+// of 160.
 bool bitmap_is_small(int64_t range, int64_t capacity) {
   return range / 256 <= capacity || (range / 2048 <= capacity && range <= int64_t{1} << 25);
 }

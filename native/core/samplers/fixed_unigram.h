@@ -1,4 +1,5 @@
-// A distribution given by weights, one per class, raised to a power (the "distortion"); the draw is an alias table.
+// A distribution given by weights, one per class, raised to a power (the "distortion"); the draw is an alias
+// table.
 #pragma once
 
 #include <vector>
@@ -17,11 +18,12 @@ struct FixedUnigramOptions {
   int64_t num_shards = 1, shard = 0;
 };
 
-// invalid_argument, with the position and the value, for weights that are negative, not finite, all zero, or not as many
-// as the range.
+// invalid_argument, with the position and the value, for weights that are negative, not finite, all zero, or
+// not as many as the range.
 //
-// With shards and reserved classes together this differs from TensorFlow, which begins to number the unigrams at the
-// count of reserved classes in this shard instead of in all, and so deals some of them to the wrong shard.
+// With shards and reserved classes together this differs from TensorFlow, which begins to number the unigrams
+// at the count of reserved classes in this shard instead of in all, and so deals some of them to the wrong
+// shard.
 Status make_fixed_unigram_sampler(const SamplerOptions& options, const FixedUnigramOptions& unigram,
                                   std::unique_ptr<Sampler>* sampler);
 

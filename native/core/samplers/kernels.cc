@@ -7,8 +7,8 @@
 #include "core/random/philox.h"
 #include "core/samplers/series.h"
 
-// One source of each loop, inlined into functions that differ in their target attribute: nothing compiled for a wider
-// set has external linkage.
+// One source of each loop, inlined into functions that differ in their target attribute: nothing compiled for
+// a wider set has external linkage.
 #if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__)
 #define SAMPLED_SOFTMAX_X86_TARGETS 1
 #include <immintrin.h>
@@ -65,7 +65,7 @@ ALWAYS_INLINE bool expected_counts_steps(const double* p, size_t length, double 
     y *= draws;
     if (float32_steps) y = static_cast<float>(y);
     y = y < -50.0 ? -50.0 : y;  // 1 - e^-50 is 1 in double
-    counts[i] = static_cast<float>(-series_expm1(y));
+    counts[i] = static_cast<float>(series_one_minus_exp(y));
   }
   return signs >> 63 != 0;
 }
@@ -80,33 +80,35 @@ void philox8_scalar(uint64_t key, uint64_t counter_low, uint64_t counter_high, u
   for (uint64_t i = 0; i < 8; ++i) philox_block(key, counter_low + i, counter_high, words + 4 * i);
 }
 
-#define DEFINE_KERNELS(suffix, target, philox)                                                                 \
-  target void scaled_uniforms_##suffix(const uint64_t* pairs, size_t length, double factor, double* x) {       \
-    scaled_uniforms_loop(pairs, length, factor, x);                                                            \
-  }                                                                                                            \
-  target bool log_uniform_classes_##suffix(const double* x, size_t length, int64_t* classes) {                 \
-    return log_uniform_classes_loop(x, length, classes);                                                       \
-  }                                                                                                            \
-  target void log_uniform_probabilities_##suffix(double* p, size_t length, double log_range, bool float32) {   \
-    log_uniform_probabilities_loop(p, length, log_range, float32);                                             \
-  }                                                                                                            \
-  target bool expected_counts_##suffix(const double* p, size_t length, double draws, bool float32_steps,       \
-                                       float* counts) {                                                        \
-    return expected_counts_loop(p, length, draws, float32_steps, counts);                                      \
-  }                                                                                                            \
-  constexpr DrawKernels kernels_##suffix{philox, scaled_uniforms_##suffix, log_uniform_classes_##suffix,       \
+#define DEFINE_KERNELS(suffix, target, philox)                                                               \
+  target void scaled_uniforms_##suffix(const uint64_t* pairs, size_t length, double factor, double* x) {     \
+    scaled_uniforms_loop(pairs, length, factor, x);                                                          \
+  }                                                                                                          \
+  target bool log_uniform_classes_##suffix(const double* x, size_t length, int64_t* classes) {               \
+    return log_uniform_classes_loop(x, length, classes);                                                     \
+  }                                                                                                          \
+  target void log_uniform_probabilities_##suffix(double* p, size_t length, double log_range, bool float32) { \
+    log_uniform_probabilities_loop(p, length, log_range, float32);                                           \
+  }                                                                                                          \
+  target bool expected_counts_##suffix(const double* p, size_t length, double draws, bool float32_steps,     \
+                                       float* counts) {                                                      \
+    return expected_counts_loop(p, length, draws, float32_steps, counts);                                    \
+  }                                                                                                          \
+  constexpr DrawKernels kernels_##suffix{philox, scaled_uniforms_##suffix, log_uniform_classes_##suffix,     \
                                          log_uniform_probabilities_##suffix, expected_counts_##suffix};
 
 DEFINE_KERNELS(baseline, , philox8_scalar)
 
 #if SAMPLED_SOFTMAX_X86_TARGETS
-// Each 32-bit word stands in a 64-bit lane, whose upper half is left dirty: the multiplication reads the lower half only.
+// Each 32-bit word stands in a 64-bit lane, whose upper half is left dirty: the multiplication reads the
+// lower half only.
 TARGET_AVX2 void philox8_avx2(uint64_t key, uint64_t counter_low, uint64_t counter_high, uint32_t* words) {
   const __m256i multiplier0 = _mm256_set1_epi64x(0xD2511F53), multiplier1 = _mm256_set1_epi64x(0xCD9E8D57);
   const __m256i steps = _mm256_setr_epi64x(0, 1, 2, 3);
   __m256i c0[2], c1[2], c2[2], c3[2];
   for (int v = 0; v < 2; ++v) {
-    c0[v] = _mm256_add_epi64(_mm256_set1_epi64x(static_cast<int64_t>(counter_low + 4 * static_cast<uint64_t>(v))), steps);
+    c0[v] = _mm256_add_epi64(
+        _mm256_set1_epi64x(static_cast<int64_t>(counter_low + 4 * static_cast<uint64_t>(v))), steps);
     c1[v] = _mm256_srli_epi64(c0[v], 32);
     c2[v] = _mm256_set1_epi64x(static_cast<int64_t>(counter_high));
     c3[v] = _mm256_srli_epi64(c2[v], 32);
@@ -115,7 +117,8 @@ TARGET_AVX2 void philox8_avx2(uint64_t key, uint64_t counter_low, uint64_t count
   for (int round = 0; round < 10; ++round) {
     const __m256i k0 = _mm256_set1_epi64x(key0), k1 = _mm256_set1_epi64x(key1);
     for (int v = 0; v < 2; ++v) {
-      const __m256i product0 = _mm256_mul_epu32(c0[v], multiplier0), product1 = _mm256_mul_epu32(c2[v], multiplier1);
+      const __m256i product0 = _mm256_mul_epu32(c0[v], multiplier0),
+                    product1 = _mm256_mul_epu32(c2[v], multiplier1);
       c0[v] = _mm256_xor_si256(_mm256_xor_si256(_mm256_srli_epi64(product1, 32), c1[v]), k0);
       c1[v] = product1;
       c2[v] = _mm256_xor_si256(_mm256_xor_si256(_mm256_srli_epi64(product0, 32), c3[v]), k1);

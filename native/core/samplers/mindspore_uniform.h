@@ -1,5 +1,6 @@
-// MindSpore's uniform sampler, in the stream of its GPU kernel: std::default_random_engine of libstdc++ (minstd_rand0)
-// and libstdc++'s uniform_int_distribution, both written out, since the standard leaves the latter open.
+// MindSpore's uniform sampler, in the stream of its GPU kernel: std::default_random_engine of libstdc++
+// (minstd_rand0) and libstdc++'s uniform_int_distribution, both written out, since the standard leaves the
+// latter open.
 #pragma once
 
 #include "core/samplers/sampler.h"
@@ -22,8 +23,9 @@ class MinstdRand0 {
   uint64_t x_;
 };
 
-// Always without repeats. With `avoid_true_classes` no class is drawn that is a true class of any row, as long as
-// S + true classes (repeats counted) <= range, the GPU kernel's rule; where there is less room, none is avoided.
+// Always without repeats. With `avoid_true_classes` no class is drawn that is a true class of any row, as
+// long as S + true classes (repeats counted) <= range, the GPU kernel's rule; where there is less room, none
+// is avoided.
 std::unique_ptr<Sampler> make_mindspore_uniform_sampler(int64_t range, int64_t num_sampled, uint64_t seed,
                                                         bool avoid_true_classes);
 

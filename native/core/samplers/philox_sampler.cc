@@ -7,8 +7,8 @@
 namespace sampled_softmax {
 namespace {
 
-// TensorFlow reserves 2048 words per class asked for, whatever the call needs; a call that needs more runs on into the
-// next call's words.
+// TensorFlow reserves 2048 words per class asked for, whatever the call needs; a call that needs more runs on
+// into the next call's words.
 uint64_t blocks_per_call(int64_t num_sampled, bool int32_overflow) {
   int64_t words = 2048 * num_sampled;
   if (int32_overflow) words = static_cast<int32_t>(static_cast<uint32_t>(words));
@@ -59,7 +59,8 @@ SamplerState PhiloxSampler::state_locked() const {
 }
 
 Status PhiloxSampler::restore_locked(const SamplerState& state) {
-  if (state.generator.size() != 3) return Status::error(Code::invalid_argument, "state.generator: expected 3 words");
+  if (state.generator.size() != 3)
+    return Status::error(Code::invalid_argument, "state.generator: expected 3 words");
   generator_ = {state.generator[0], state.generator[1], state.generator[2]};
   return {};
 }

@@ -1,5 +1,5 @@
-// What the samplers on TensorFlow's generator share: a copy of the generator per call, rejection of repeats, and the
-// skip to where the next call begins. A distribution supplies single draws and counts.
+// What the samplers on TensorFlow's generator share: a copy of the generator per call, rejection of repeats,
+// and the skip to where the next call begins. A distribution supplies single draws and counts.
 #pragma once
 
 #include "core/samplers/expected_count.h"

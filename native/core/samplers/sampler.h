@@ -1,5 +1,6 @@
-// A candidate sampler: draws S classes for a batch, and says how often each sampled and each true class was to be
-// expected in the sample. One file per distribution implements it; make_*_sampler() in each header is the way in.
+// A candidate sampler: draws S classes for a batch, and says how often each sampled and each true class was
+// to be expected in the sample. One file per distribution implements it; make_*_sampler() in each header is
+// the way in.
 #pragma once
 
 #include <cstddef>
@@ -34,8 +35,8 @@ struct SamplerState {
 };
 
 struct Sample {
-  int64_t* classes;       // [S]
-  float* expected_count;  // [S]
+  int64_t* classes;             // [S]
+  float* expected_count;        // [S]
   const int64_t* true_classes;  // [num_true_classes], each in [0, range)
   size_t num_true_classes;
   float* true_expected_count;  // [num_true_classes]

@@ -36,8 +36,9 @@ Status parse_vocab(const char* text, size_t length, std::vector<float>* weights)
     const std::string_view field = trimmed(comma == std::string_view::npos ? line : line.substr(comma + 1));
     float weight = 0;
     if (!parse_weight(field, &weight)) {
-      return Status::error(Code::invalid_argument, "line %zu: expected a finite weight >= 0 in the last field, got '%.*s'",
-                           number, static_cast<int>(line.size() < 80 ? line.size() : 80), line.data());
+      return Status::error(Code::invalid_argument,
+                           "line %zu: expected a finite weight >= 0 in the last field, got '%.*s'", number,
+                           static_cast<int>(line.size() < 80 ? line.size() : 80), line.data());
     }
     weights->push_back(weight);
   }

@@ -9,7 +9,8 @@ Status WeightTree::make(int64_t classes, WeightTree* tree) {
   made.added_.reset(static_cast<int32_t*>(std::calloc(size, sizeof(int32_t))));
   made.node_.reset(static_cast<int32_t*>(std::calloc(size + 1, sizeof(int32_t))));
   if (!made.added_ || !made.node_) {
-    return Status::error(Code::out_of_memory, "a learned unigram sampler of %lld classes needs %lld MB of address space",
+    return Status::error(Code::out_of_memory,
+                         "a learned unigram sampler of %lld classes needs %lld MB of address space",
                          static_cast<long long>(classes), static_cast<long long>(classes / 125'000));
   }
   made.classes_ = made.total_ = classes;

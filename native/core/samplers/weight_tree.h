@@ -1,6 +1,6 @@
-// Integer weights that grow one by one, drawn from in proportion: a binary indexed (Fenwick) tree over what was added to
-// a weight of 1 per class. Memory of untouched classes stays untouched zero pages, so a large range costs only address
-// space (8 bytes per class) until its classes are seen.
+// Integer weights that grow one by one, drawn from in proportion: a binary indexed (Fenwick) tree over what
+// was added to a weight of 1 per class. Memory of untouched classes stays untouched zero pages, so a large
+// range costs only address space (8 bytes per class) until its classes are seen.
 #pragma once
 
 #include <cstdint>

@@ -32,7 +32,8 @@ struct Kernels {
   // Transposes `count` <= NR rows, `dim` apart, to a strip; the rest of the strip is zero.
   void (*pack_strip)(const T* rows, int64_t count, int64_t dim, T* strip);
   // panels[p * panel_stride + r * NR + j] = scale[r] * rows[r * dim + p * NR + j] for r < count; zero beyond count or dim.
-  void (*pack_panels)(const T* rows, int64_t count, int64_t dim, const T* scale, T* panels, int64_t panel_stride);
+  void (*pack_panels)(const T* rows, int64_t count, int64_t dim, const double* scale, T* panels,
+                      int64_t panel_stride);
 
   // z[c][r] = sum_d tile[d][c] * strip[d][r] + offset[c], for all columns of `tiles` tiles.
   void (*logits)(const T* tile, int64_t tiles, const T* strip, int64_t dim, const T* offset, T* z);
@@ -49,14 +50,16 @@ struct Kernels {
   // `out` has one pointer per column, of which null ones are passed over.
   void (*class_gradients)(const T* e, int64_t strip_stride, int64_t tiles, int64_t strips, const T* panels,
                           int64_t panel_stride, int64_t dim, T* const* out, bool accumulate);
-  // out[c] = sum over strips q and rows r of e[q * strip_stride + c * NR + r] * scale[q * NR + r].
-  void (*column_sums)(const T* e, int64_t strip_stride, int64_t columns, int64_t strips, const T* scale, T* out);
+  // out[c] = sum over strips q and rows r of e[q * strip_stride + c * NR + r] * scale[q * NR + r], in double: where the
+  // terms cancel, as a true class's do, a sum in float32 would lose what the caller's tolerance asks for.
+  void (*column_sums)(const T* e, int64_t strip_stride, int64_t columns, int64_t strips, const double* scale,
+                      double* out);
 
-  T (*dot)(const T* a, const T* b, int64_t n);
+  double (*dot)(const T* a, const T* b, int64_t n);          // in double
   void (*add_scaled)(T scale, const T* x, int64_t n, T* y);  // y += scale * x
   void (*scaled)(T scale, const T* x, int64_t n, T* y);      // y = scale * x
   // rows[r * dim + d] = scale[r] * transposed[d * NR + r], r < count.
-  void (*unpack_strip)(const T* transposed, int64_t count, int64_t dim, const T* scale, T* rows);
+  void (*unpack_strip)(const T* transposed, int64_t count, int64_t dim, const double* scale, T* rows);
 };
 
 struct KernelSet {

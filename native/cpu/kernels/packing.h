@@ -53,73 +53,70 @@ static void pack_strip(const typename S::T* rows, int64_t count, int64_t dim, ty
 }
 
 template <class S>
-static void unpack_strip(const typename S::T* transposed, int64_t count, int64_t dim, const typename S::T* scale,
+static void unpack_strip(const typename S::T* transposed, int64_t count, int64_t dim, const double* scale,
                          typename S::T* rows) {
   constexpr int NR = 2 * S::L;
   constexpr int64_t kDims = 16;
   for (int64_t d0 = 0; d0 < dim; d0 += kDims) {
     const int64_t d1 = d0 + kDims < dim ? d0 + kDims : dim;
     for (int64_t r = 0; r < count; ++r) {
-      for (int64_t d = d0; d < d1; ++d) rows[r * dim + d] = scale[r] * transposed[d * NR + r];
+      for (int64_t d = d0; d < d1; ++d) rows[r * dim + d] = static_cast<typename S::T>(scale[r]) * transposed[d * NR + r];
     }
   }
 }
 
 template <class S>
-static void pack_panels(const typename S::T* rows, int64_t count, int64_t dim, const typename S::T* scale,
+static void pack_panels(const typename S::T* rows, int64_t count, int64_t dim, const double* scale,
                         typename S::T* panels, int64_t panel_stride) {
   constexpr int NR = 2 * S::L;
   for (int64_t d = 0; d < dim; d += NR, panels += panel_stride) {
     const int64_t width = dim - d < NR ? dim - d : NR;
     for (int64_t r = 0; r < NR; ++r) {
       typename S::T* out = panels + r * NR;
+      const typename S::T by = r < count ? static_cast<typename S::T>(scale[r]) : 0;
       if (r < count && width == NR) {
-        const typename S::V s = S::set1(scale[r]);
+        const typename S::V s = S::set1(by);
         S::store(out, S::load(rows + r * dim + d) * s);
         S::store(out + S::L, S::load(rows + r * dim + d + S::L) * s);
         continue;
       }
-      for (int64_t j = 0; j < NR; ++j) out[j] = r < count && j < width ? rows[r * dim + d + j] * scale[r] : 0;
+      for (int64_t j = 0; j < NR; ++j) out[j] = r < count && j < width ? rows[r * dim + d + j] * by : 0;
     }
   }
 }
 
-template <class S>
-static inline typename S::T sum_of_lanes(typename S::V v) {
-  typename S::T lanes[S::L];
-  S::store(lanes, v);
-  for (int width = S::L / 2; width; width /= 2) {
-    for (int i = 0; i < width; ++i) lanes[i] += lanes[i + width];
+template <int N>
+static inline double sum_of(double (&terms)[N]) {
+  for (int width = N / 2; width; width /= 2) {
+    for (int i = 0; i < width; ++i) terms[i] += terms[i + width];
   }
-  return lanes[0];
+  return terms[0];
 }
 
 template <class S>
 static void column_sums(const typename S::T* e, int64_t strip_stride, int64_t columns, int64_t strips,
-                        const typename S::T* scale, typename S::T* out) {
+                        const double* scale, double* out) {
   constexpr int NR = 2 * S::L;
   for (int64_t c = 0; c < columns; ++c) {
-    typename S::V s0 = S::zero(), s1 = S::zero();
+    double sums[NR] = {0};
     for (int64_t q = 0; q < strips; ++q) {
       const typename S::T* at = e + q * strip_stride + c * NR;
-      s0 = S::fma(S::load(at), S::load(scale + q * NR), s0);
-      s1 = S::fma(S::load(at + S::L), S::load(scale + q * NR + S::L), s1);
+      for (int r = 0; r < NR; ++r) sums[r] += static_cast<double>(at[r]) * scale[q * NR + r];
     }
-    out[c] = sum_of_lanes<S>(s0 + s1);
+    out[c] = sum_of(sums);
   }
 }
 
 template <class S>
-static typename S::T dot(const typename S::T* a, const typename S::T* b, int64_t n) {
-  typename S::V s0 = S::zero(), s1 = S::zero();
+static double dot(const typename S::T* a, const typename S::T* b, int64_t n) {
+  constexpr int kSums = 16;  // enough for the compiler's widest vectors, and to hide the latency of an addition
+  double sums[kSums] = {0};
   int64_t i = 0;
-  for (; i + 2 * S::L <= n; i += 2 * S::L) {
-    s0 = S::fma(S::load(a + i), S::load(b + i), s0);
-    s1 = S::fma(S::load(a + i + S::L), S::load(b + i + S::L), s1);
+  for (; i + kSums <= n; i += kSums) {
+    for (int j = 0; j < kSums; ++j) sums[j] += static_cast<double>(a[i + j]) * static_cast<double>(b[i + j]);
   }
-  typename S::T rest = 0;
-  for (; i < n; ++i) rest += a[i] * b[i];
-  return sum_of_lanes<S>(s0 + s1) + rest;
+  for (int j = 0; i < n; ++i, ++j) sums[j] += static_cast<double>(a[i]) * static_cast<double>(b[i]);
+  return sum_of(sums);
 }
 
 template <class S>
