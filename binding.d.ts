@@ -113,12 +113,7 @@ export interface NativeLosses {
   /** `mode`: 0 sparse, 1 merged, 2 dense. Slots are the labels, then the sampled ids; `rows` is the total over the shards. */
   planRows(labels: IdArray, sampled: IdArray, rows: number, shards: number, partition: number, mode: number): NativeRowPlan;
   /** Triples (row, position in `sampled`) in row-major order of the labels; `lastOnly`: only the last copy of a repeated id. */
-  computeAccidentalHits(
-    trueClasses: IdArray,
-    sampled: IdArray,
-    numTrue: number,
-    lastOnly: boolean,
-  ): { indices: Int32Array; ids: IdArray };
+  computeAccidentalHits(trueClasses: IdArray, sampled: IdArray, numTrue: number, lastOnly: boolean): { indices: Int32Array; ids: IdArray };
 }
 
 /** A sampler's state lives in the addon; the object is type-tagged. */
@@ -126,13 +121,102 @@ export interface NativeSampler {
   readonly __sampler: unique symbol;
 }
 
-export interface NativeSamplers {}
+export interface NativeSamplerOptions {
+  /** 0 uniform, 1 log-uniform, 2 learned unigram, 3 fixed unigram, 4 all candidates, 5 MindSpore's uniform. */
+  readonly kind: number;
+  readonly rangeMax: bigint;
+  readonly numSampled: number;
+  readonly unique: boolean;
+  /** 64 bits each, taken as they are; kind 5 has only the first. */
+  readonly seed: bigint;
+  readonly seed2: bigint;
+  /** TensorFlow's int32 overflow of the skip between calls. */
+  readonly tensorflowSkip: boolean;
+  /** Kind 5: draw no true class of the batch, where there is room. */
+  readonly avoidTrueClasses: boolean;
+  /** Kind 3 only. */
+  readonly fixed: {
+    readonly unigrams: Float32Array;
+    readonly distortion: number;
+    readonly numReservedIds: number;
+    readonly numShards: number;
+    readonly shard: number;
+  } | null;
+}
+
+/** What later draws depend on (native/core/samplers/sampler.h). */
+export interface NativeSamplerState {
+  readonly generator: BigUint64Array;
+  readonly classes: BigInt64Array;
+  readonly counts: BigInt64Array;
+}
+
+export interface NativeSamplers {
+  /** Throws ERR_DRAW_IMPOSSIBLE where fewer classes can occur than are asked for without repeats. */
+  createSampler(options: NativeSamplerOptions): NativeSampler;
+  /** Draws into `sampled` [S] and the counts ([B * T] and [S]); every true class is in [0, rangeMax). Returns the number of tries. */
+  drawSample(
+    sampler: NativeSampler,
+    trueClasses: IdArray,
+    sampled: IdArray,
+    trueExpectedCount: Float32Array,
+    sampledExpectedCount: Float32Array,
+  ): number;
+  /** Position of the first class that is never drawn (its weight is 0), or -1. */
+  firstImpossibleClass(sampler: NativeSampler, classes: IdArray): number;
+  samplerState(sampler: NativeSampler): NativeSamplerState;
+  restoreSampler(sampler: NativeSampler, state: NativeSamplerState): void;
+  /** Frees the sampler's memory; every later use but this one throws ERR_DISPOSED. */
+  disposeSampler(sampler: NativeSampler): void;
+  /** Weights of a vocabulary file; `path` is for the message of ERR_VOCAB_FILE. */
+  parseVocab(text: Uint8Array, path: string): Float32Array;
+}
 
 /** Parameters in memory that the addon owns; the object is type-tagged. */
 export interface NativeTable {
   readonly __table: unique symbol;
 }
 
-export interface NativeTables {}
+export interface NativeTables {
+  /**
+   * `distribution`: 0 zeros, 1 uniform in [first, second], 2 normal and 3 truncated normal with mean `first` and standard
+   * deviation `second`, 4 Glorot's uniform. Throws ERR_OUT_OF_MEMORY before anything is allocated.
+   */
+  createTable(rows: number, dim: number, dtype: number, distribution: number, first: number, second: number, seed: bigint): NativeTable;
+  createTableAsync(
+    rows: number,
+    dim: number,
+    dtype: number,
+    distribution: number,
+    first: number,
+    second: number,
+    seed: bigint,
+  ): Promise<NativeTable>;
+  /** `values`: [rows, dim], converted to `dtype`. */
+  tableFromValues(rows: number, dim: number, dtype: number, values: NativeValues): NativeTable;
+  /** Null where the value is no table. Throws ERR_DISPOSED, as every function that is given a disposed one. */
+  tableInfo(table: unknown): { rows: number; dim: number; dtype: number } | null;
+  /** Idempotent; the memory goes when the last handle of any thread and the last call that uses it are gone. */
+  disposeTable(table: NativeTable): void;
+  /** 32 hexadecimal digits, the same for every handle of a table. */
+  tableToken(table: NativeTable): string;
+  /** Null where there is no such table, or no longer. */
+  tableFromToken(token: string): NativeTable | null;
+  /** `indices`: [n], each in [0, rows). `out`: [n, dim], Float64Array for a float64 table, otherwise Float32Array; written. */
+  readRows(table: NativeTable, indices: IdArray, out: FloatArray): void;
+  /** The Async functions copy indices and values before they return, and write `out` until the promise settles. */
+  readRowsAsync(table: NativeTable, indices: IdArray, out: FloatArray): Promise<void>;
+  /** `out`: [count, dim], elements as the table stores them; written. */
+  viewRows(table: NativeTable, start: number, count: number, out: FloatArray | Uint16Array): void;
+  viewRowsAsync(table: NativeTable, start: number, count: number, out: FloatArray | Uint16Array): Promise<void>;
+  /** No index may occur twice. `values`: [n, dim], converted. */
+  writeRows(table: NativeTable, indices: IdArray, values: NativeValues): void;
+  writeRowsAsync(table: NativeTable, indices: IdArray, values: NativeValues): Promise<void>;
+  /** table[indices[k]] += scale * values[k], repeated rows summed first. */
+  addRows(table: NativeTable, indices: IdArray, values: NativeValues, scale: number): void;
+  addRowsAsync(table: NativeTable, indices: IdArray, values: NativeValues, scale: number): Promise<void>;
+  /** Positions [earlier, again] of the first id that an earlier position names too, or null. */
+  firstRepeat(ids: IdArray): [number, number] | null;
+}
 
 export interface NativeBinding extends NativeRuntime, NativeLosses, NativeSamplers, NativeTables {}

@@ -1,4 +1,5 @@
 /** Sampled softmax for Node.js: the public names and nothing else. */
+export { computeAccidentalHits, type AccidentalHits, type AccidentalHitsOptions } from './accidental-hits.ts';
 export type { DType, Float16ArrayLike, Ids, Values } from './arrays.ts';
 export { setAddonPath } from './binding.ts';
 export { devices, type Device, type DeviceName } from './devices.ts';
@@ -45,3 +46,18 @@ export type {
 export type { Matrix, Parameter, PartitionStrategy } from './parameters.ts';
 export type { Reduction } from './reduction.ts';
 export { info, setThreads, type Info } from './runtime.ts';
+export { AllCandidateSampler, type AllCandidateSamplerOptions } from './samplers/all-candidate.ts';
+export { FixedUnigramSampler, type FixedUnigramSamplerOptions } from './samplers/fixed-unigram.ts';
+export {
+  allCandidateSampler,
+  fixedUnigramCandidateSampler,
+  learnedUnigramCandidateSampler,
+  logUniformCandidateSampler,
+  uniformCandidateSampler,
+} from './samplers/functions.ts';
+export { LearnedUnigramSampler } from './samplers/learned-unigram.ts';
+export { LogUniformSampler } from './samplers/log-uniform.ts';
+export { CandidateSampler, type IdsOf, type Sample, type SampleOptions, type SamplerOptions } from './samplers/sampler.ts';
+export type { SamplerSeed } from './samplers/seed.ts';
+export type { SamplerState } from './samplers/state.ts';
+export { UniformSampler } from './samplers/uniform.ts';

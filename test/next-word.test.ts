@@ -11,6 +11,7 @@ import { nearestRows } from '../examples/next-word/neighbours.ts';
 const root = fileURLToPath(new URL('..', import.meta.url));
 const folder = mkdtempSync(join(tmpdir(), 'next-word-'));
 const texts = join(folder, 'texts');
+const unreadable = join(folder, 'unreadable');
 const out = join(folder, 'words.safetensors');
 
 const demo = (...args: string[]): { status: number | null; stdout: string; stderr: string } =>
@@ -29,6 +30,7 @@ const proverbs = [
 
 beforeAll(() => {
   mkdirSync(texts);
+  mkdirSync(join(unreadable, 'a-folder.txt'), { recursive: true });
   for (let file = 0; file < 12; file++) {
     const lines = Array.from({ length: 60 }, (_, i) => proverbs[(i * i + file * i) % proverbs.length]);
     writeFileSync(join(texts, `${String(file).padStart(2, '0')}.txt`), `${lines.join('. ')}.\n`);
@@ -58,6 +60,7 @@ describe('the flags', () => {
     [['--text'], '--text'],
     [['--text', '/no/such/folder'], "--text: '/no/such/folder' is no folder"],
     [['--text', folder], 'holds 0 .txt files'],
+    [['--text', unreadable], '--text: EISDIR'],
     [['--epochs', '0'], "--epochs: expected a whole number from 1 to 2147483647, got '0'"],
     [['--dim', '1.5'], "--dim: expected a whole number from 1 to 4096, got '1.5'"],
     [['--seed', 'x'], "--seed: expected a whole number from 0 to 2147483647, got 'x'"],
