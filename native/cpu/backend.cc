@@ -33,6 +33,9 @@ Status run(const SampledProblem& problem, bool full) {
   if (problem.weight_gradients.values) {
     prefer_huge_pages(problem.weight_gradients.values, static_cast<size_t>(problem.weight_gradients.num_rows * dim_bytes));
   }
+  if constexpr (sizeof(T) == sizeof(float)) {
+    if (can_reduce(step)) return run_reduced(step);
+  }
   return can_keep(step) ? run_kept(step) : run_streamed(step);
 }
 

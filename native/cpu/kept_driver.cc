@@ -7,30 +7,13 @@
 // class rows, once in the L2 cache, serves several of them. A class row's sum has one owner, and blocks depend on the
 // problem alone: results do not depend on the number of threads.
 #include <algorithm>
-#include <limits>
 
+#include "cpu/blocks.h"
 #include "cpu/pool.h"
 #include "cpu/step.h"
 
 namespace sampled_softmax {
 namespace {
-
-constexpr int64_t kMiB = int64_t{1} << 20;
-constexpr int64_t kLogitsWanted = 8 * kMiB;   // of a block of rows, where that is enough rows
-constexpr int64_t kLogitsAtMost = 48 * kMiB;
-constexpr int64_t kFewestRows = 128, kMostRows = 512;
-constexpr int64_t kMostStripsTogether = 4;
-constexpr int64_t kColumnsAtATime = 288;      // of logits: a block of class rows for a group of strips
-
-// Strips whose logits are kept at a time: [strips][columns][NR].
-template <class T>
-int64_t strips_per_block(const Step<T>& s) {
-  const int64_t columns = s.tiles_of(s.p.num_sampled) * s.MR;
-  const int64_t row_bytes = std::max<int64_t>(columns, 1) * static_cast<int64_t>(sizeof(T));
-  int64_t rows = std::clamp(kLogitsWanted / row_bytes, kFewestRows, kMostRows);
-  rows = std::min(rows, kLogitsAtMost / row_bytes);
-  return std::min(std::max<int64_t>(rows / s.NR, 1), s.strips());
-}
 
 // The work on one group of strips, up to the input gradients. e: [strips][columns][NR] of this group.
 template <class T>
@@ -53,17 +36,7 @@ void process_strips(Step<T>& s, const Columns<T>& columns, int64_t first, int64_
   for (int64_t q = 0; q < count; ++q) {
     const int64_t strip = first + q, row = strip * NR;
     T* z = e + q * stride;
-    s.exclude_hits(strip, 0, columns.count, z);
-    std::fill(s.sum + row, s.sum + row + NR, 0.0);
-    if (s.p.loss == Loss::logistic) {
-      s.k.logistic(z, columns.count, s.sum + row);
-    } else {
-      std::fill(s.max + row, s.max + row + NR, -std::numeric_limits<T>::infinity());
-      s.include_true_logits(strip);
-      s.k.row_max(z, columns.count, s.max + row);
-      s.k.exponentials(z, columns.count, s.max + row, s.sum + row);
-    }
-    s.finish_rows(strip);
+    s.activate(strip, columns.count, z);
     if (!s.wants_gradients) continue;
     s.clear_padding(strip, columns.count, z);
     if (panels) {
@@ -93,8 +66,8 @@ Status run_kept(Step<T>& s) {
   const SampledProblem& p = s.p;
   const int NR = s.NR, threads = s.threads;
   const int64_t dim = p.dim, tiles = s.tiles_of(p.num_sampled), stride = tiles * s.MR * NR;
-  const int64_t block = strips_per_block(s);
-  const int64_t together = std::clamp<int64_t>((block + threads - 1) / threads, 1, kMostStripsTogether);
+  const int64_t block = strips_per_block(tiles * s.MR, sizeof(T), NR, s.strips());
+  const int64_t together = strips_together(block, threads);
   const int64_t panel_stride = block * NR * NR;
 
   Columns<T> columns;

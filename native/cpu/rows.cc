@@ -60,6 +60,22 @@ void Step<T>::include_true_logits(int64_t strip) {
 }
 
 template <class T>
+void Step<T>::activate(int64_t strip, int64_t columns, T* z) {
+  const int64_t row = strip * NR;
+  exclude_hits(strip, 0, columns, z);
+  std::fill(sum + row, sum + row + NR, 0.0);
+  if (p.loss == Loss::logistic) {
+    k.logistic(z, columns, sum + row);
+  } else {
+    std::fill(max + row, max + row + NR, -std::numeric_limits<T>::infinity());
+    include_true_logits(strip);
+    k.row_max(z, columns, max + row);
+    k.exponentials(z, columns, max + row, sum + row);
+  }
+  finish_rows(strip);
+}
+
+template <class T>
 void Step<T>::finish_rows(int64_t strip) {
   const int64_t begin = strip * NR, end = begin + rows_of(strip);
   T* losses = static_cast<T*>(p.losses);
@@ -104,6 +120,7 @@ void Step<T>::write_input_gradients(int64_t strip, const T* transposed, T* room)
   template void Step<T>::exclude_hits(int64_t, int64_t, int64_t, T*) const;  \
   template void Step<T>::include_true_logits(int64_t);                       \
   template void Step<T>::finish_rows(int64_t);                               \
+  template void Step<T>::activate(int64_t, int64_t, T*);                     \
   template void Step<T>::clear_padding(int64_t, int64_t, T*) const;          \
   template void Step<T>::write_input_gradients(int64_t, const T*, T*);
 INSTANTIATE(float)

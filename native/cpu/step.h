@@ -66,6 +66,8 @@ struct Step {
   void exclude_hits(int64_t strip, int64_t begin, int64_t count, T* z) const;
   // Raises max of the strip's rows to their true logits.
   void include_true_logits(int64_t strip);
+  // From all logits of the strip's rows to what their gradients are multiples of, in place, and to their losses.
+  void activate(int64_t strip, int64_t columns, T* z);
   // From max and sum to the losses, scale and true_dz.
   void finish_rows(int64_t strip);
   // input_gradients of the strip: scale * transposed [D][NR], plus the true classes' part.
@@ -75,6 +77,11 @@ struct Step {
   void clear_padding(int64_t strip, int64_t columns, T* e) const;
 
   // ---- columns.cc
+  // The rows and offsets of the columns of one tile, of `count` from `begin` on; what is beyond them is null and zero.
+  void read_columns(int64_t begin, int64_t count, int64_t tile, int worker, const T** rows, T* offset);
+  // Where the class gradients of columns [begin, begin + count) go; null for the rest up to `padded`.
+  void column_outputs(int64_t begin, int64_t count, int64_t padded, T* weight_rows, T** out) const;
+  void add_column_biases(int64_t begin, int64_t count, const double* sums, bool add);
   // Packs columns [begin, begin + count), in parallel.
   void pack_columns(Columns<T>& columns);
   // Gradients of the packed columns' class rows from the strips [first, first + n) of e (strip_stride apart), in parallel.
@@ -99,6 +106,10 @@ Status run_kept(Step<T>& step);
 // Whether run_kept needs no more than it may.
 template <class T>
 bool can_keep(const Step<T>& step);
+
+// As run_kept, in bfloat16 where the processor multiplies it and the caller lets us.
+bool can_reduce(const Step<float>& step);
+Status run_reduced(Step<float>& step);
 
 // Columns and logits are formed a block at a time, twice where gradients are wanted: five matrix products for three,
 // in little memory for any number of columns.

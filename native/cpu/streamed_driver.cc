@@ -6,16 +6,15 @@
 #include <cstring>
 #include <limits>
 
+#include "cpu/blocks.h"
 #include "cpu/pool.h"
 #include "cpu/step.h"
 
 namespace sampled_softmax {
 namespace {
 
-constexpr int64_t kMiB = int64_t{1} << 20;
 constexpr int64_t kColumnsBytes = 4 * kMiB, kMostColumns = 8192;
-constexpr int64_t kLogitsBytes = 16 * kMiB, kMostRows = 512;
-constexpr int64_t kColumnsAtATime = 288;  // of the first pass, whose logits are not kept
+constexpr int64_t kLogitsBytes = 16 * kMiB, kMostRows = 512;  // of the second pass
 
 template <class T>
 struct Streamed {

@@ -24,7 +24,7 @@ struct Double : Vector<double, int64_t, 4> {
 #include "cpu/kernels/products.h"
 #include "cpu/kernels/table.h"
 
-constexpr KernelSet kSet = {"avx2", kernels_of<Float>(), kernels_of<Double>()};
+constexpr KernelSet kSet = {"avx2", kernels_of<Float>(), kernels_of<Double>(), nullptr};
 
 }  // namespace
 

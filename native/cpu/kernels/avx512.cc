@@ -24,7 +24,7 @@ struct Double : Vector<double, int64_t, 8> {
 #include "cpu/kernels/products.h"
 #include "cpu/kernels/table.h"
 
-constexpr KernelSet kSet = {"avx512", kernels_of<Float>(), kernels_of<Double>()};
+constexpr KernelSet kSet = {"avx512", kernels_of<Float>(), kernels_of<Double>(), nullptr};
 
 }  // namespace
 

@@ -24,7 +24,9 @@ struct Double : Vector<double, int64_t, 8> {
 #include "cpu/kernels/products.h"
 #include "cpu/kernels/table.h"
 
-constexpr KernelSet kSet = {"avx512bf16", kernels_of<Float>(), kernels_of<Double>()};
+#include "cpu/kernels/bfloat16.h"
+
+constexpr KernelSet kSet = {"avx512bf16", kernels_of<Float>(), kernels_of<Double>(), &bfloat16::kKernels};
 
 }  // namespace
 

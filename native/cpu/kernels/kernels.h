@@ -14,6 +14,7 @@
 #include <cstdint>
 
 #include "core/dtype.h"
+#include "cpu/kernels/reduced.h"
 
 namespace sampled_softmax {
 
@@ -66,6 +67,7 @@ struct KernelSet {
   const char* name;
   Kernels<float> float32;
   Kernels<double> float64;
+  const ReducedKernels* bfloat16;  // null where the instruction set has none
 };
 
 // One for each file of this folder that was compiled in; see dispatch.cc.

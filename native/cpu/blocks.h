@@ -1,0 +1,34 @@
+// How work is cut into blocks. What decides the order of a sum depends on the problem alone; how many strips or tiles
+// make a task does not change a sum, and may depend on the number of threads.
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+
+namespace sampled_softmax {
+
+constexpr int64_t kMiB = int64_t{1} << 20;
+constexpr int64_t kLogitsWanted = 8 * kMiB;  // of a block of rows, where that is enough rows
+constexpr int64_t kLogitsAtMost = 48 * kMiB;
+constexpr int64_t kColumnsAtATime = 288;     // of logits: a block of class rows for a group of strips
+constexpr int64_t kMostColumnsPerTask = 16 * 16;
+
+// Strips whose logits or probabilities, of `size` bytes, are kept at a time.
+static inline int64_t strips_per_block(int64_t columns, int64_t size, int64_t rows_per_strip, int64_t strips) {
+  constexpr int64_t kFewestRows = 128, kMostRows = 512;
+  const int64_t row_bytes = std::max<int64_t>(columns, 1) * size;
+  const int64_t rows = std::min(std::clamp(kLogitsWanted / row_bytes, kFewestRows, kMostRows), kLogitsAtMost / row_bytes);
+  return std::min(std::max<int64_t>(rows / rows_per_strip, 1), strips);
+}
+
+// Strips that go through the columns side by side, so that a block of class rows in the L2 cache serves them all.
+static inline int64_t strips_together(int64_t block, int threads) {
+  return std::clamp<int64_t>((block + threads - 1) / threads, 1, 4);
+}
+
+// Several tasks to a thread, so that they end together.
+static inline int64_t tiles_per_task(int64_t tiles, int threads, int64_t most) {
+  return std::clamp<int64_t>(tiles / (threads * 4), 1, most);
+}
+
+}  // namespace sampled_softmax

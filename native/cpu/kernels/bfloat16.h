@@ -1,0 +1,198 @@
+// The kernels of reduced.h on AVX-512-BF16. Included by avx512bf16.cc inside its anonymous namespace.
+//
+// The blocks along k are twice as long as in products.h: they hold twice as many elements in the same bytes.
+
+namespace bfloat16 {
+
+constexpr int MR = 12, NR = 32, L = 16;
+
+static inline __m512 load(const float* p) { return _mm512_loadu_ps(p); }
+static inline __m512bh pairs(const Pair* p) { return (__m512bh)_mm512_loadu_si512(p); }
+static inline __m512bh broadcast(Pair p) { return (__m512bh)_mm512_set1_epi32(static_cast<int>(p)); }
+static inline uint16_t rounded(float x) { return float_to_bfloat16(x); }
+static inline Pair pair(float low, float high) {
+  return static_cast<Pair>(rounded(low)) | static_cast<Pair>(rounded(high)) << 16;
+}
+static inline int64_t half(int64_t n) { return (n + 1) / 2; }
+
+// As accumulate() of products.h; a and b in pairs.
+template <int M, int N, int Group>
+static inline __attribute__((always_inline)) void accumulate(const Pair* a, int64_t groups, int64_t group_stride,
+                                                             int64_t m_stride, int64_t k_stride, const Pair* b,
+                                                             __m512 (&acc)[M][N]) {
+#pragma GCC unroll 16
+  for (int m = 0; m < M; ++m) {
+#pragma GCC unroll 2
+    for (int n = 0; n < N; ++n) acc[m][n] = _mm512_setzero_ps();
+  }
+  for (int64_t g = 0; g < groups; ++g, a += group_stride) {
+    const Pair* ak = a;
+    for (int k = 0; k < Group; ++k, ak += k_stride, b += NR) {
+      __m512bh bk[N];
+#pragma GCC unroll 2
+      for (int n = 0; n < N; ++n) bk[n] = pairs(b + n * L);
+#pragma GCC unroll 16
+      for (int m = 0; m < M; ++m) {
+        const __m512bh am = broadcast(ak[m * m_stride]);
+#pragma GCC unroll 2
+        for (int n = 0; n < N; ++n) acc[m][n] = _mm512_dpbf16_ps(acc[m][n], am, bk[n]);
+      }
+    }
+  }
+}
+
+static void pack_tile(const float* const* rows, int64_t dim, Pair* along_dims, Pair* along_columns) {
+  for (int m = 0; m < MR; ++m) {
+    const float* row = rows[m];
+    for (int64_t d = 0; d < dim; d += 2) {
+      along_dims[d / 2 * MR + m] = row ? pair(row[d], d + 1 < dim ? row[d + 1] : 0) : 0;
+    }
+  }
+  for (int m = 0; m < MR; m += 2) {
+    const float *low = rows[m], *high = rows[m + 1];
+    Pair* out = along_columns + m / 2 * dim;
+    for (int64_t d = 0; d < dim; ++d) out[d] = pair(low ? low[d] : 0, high ? high[d] : 0);
+  }
+}
+
+static void pack_strip(const float* rows, int64_t count, int64_t dim, Pair* strip) {
+  for (int64_t r = 0; r < NR; ++r) {
+    const float* row = rows + r * dim;
+    for (int64_t d = 0; d < dim; d += 2) {
+      strip[d / 2 * NR + r] = r < count ? pair(row[d], d + 1 < dim ? row[d + 1] : 0) : 0;
+    }
+  }
+}
+
+static void pack_panels(const float* rows, int64_t count, int64_t dim, const double* scale, Pair* panels,
+                        int64_t panel_stride) {
+  for (int64_t d = 0; d < dim; d += NR, panels += panel_stride) {
+    for (int64_t r = 0; r < NR; r += 2) {
+      const float s0 = r < count ? static_cast<float>(scale[r]) : 0;
+      const float s1 = r + 1 < count ? static_cast<float>(scale[r + 1]) : 0;
+      for (int64_t j = 0; j < NR; ++j) {
+        const bool inside = d + j < dim;
+        panels[r / 2 * NR + j] = pair(inside && r < count ? rows[r * dim + d + j] * s0 : 0,
+                                      inside && r + 1 < count ? rows[(r + 1) * dim + d + j] * s1 : 0);
+      }
+    }
+  }
+}
+
+static void logits(const Pair* tile, int64_t tiles, const Pair* strip, int64_t dim, const float* offset, float* z) {
+  const int64_t depth = half(dim), blocks = depth > kBlock ? (depth + kBlock - 1) / kBlock : 1;
+  for (int64_t block = 0; block < blocks; ++block) {
+    const int64_t k0 = depth * block / blocks, k1 = depth * (block + 1) / blocks;
+    for (int64_t t = 0; t < tiles; ++t) {
+      __m512 acc[MR][2];
+      accumulate<MR, 2, 1>(tile + (t * depth + k0) * MR, k1 - k0, MR, 1, 0, strip + k0 * NR, acc);
+      float* zt = z + t * MR * NR;
+#pragma GCC unroll 16
+      for (int m = 0; m < MR; ++m) {
+        const __m512 o = _mm512_set1_ps(offset[t * MR + m]);
+        _mm512_storeu_ps(zt + m * NR, acc[m][0] + (block ? load(zt + m * NR) : o));
+        _mm512_storeu_ps(zt + m * NR + L, acc[m][1] + (block ? load(zt + m * NR + L) : o));
+      }
+    }
+  }
+}
+
+static void round(const float* e, int64_t tiles, Pair* along_columns, Pair* along_rows) {
+  alignas(64) uint16_t order[32];  // 0, 16, 1, 17, ...: a row of one column beside the same row of the next
+  for (uint16_t i = 0; i < 16; ++i) {
+    order[2 * i] = i;
+    order[2 * i + 1] = static_cast<uint16_t>(16 + i);
+  }
+  const __m512i interleave = _mm512_load_si512(order);
+  for (int64_t c = 0; c < tiles * MR; c += 2, e += 2 * NR, along_columns += NR, along_rows += NR) {
+    const __m512 a0 = load(e), a1 = load(e + L), b0 = load(e + NR), b1 = load(e + NR + L);
+    _mm512_storeu_si512(along_rows, (__m512i)_mm512_cvtne2ps_pbh(a1, a0));
+    _mm512_storeu_si512(along_rows + L, (__m512i)_mm512_cvtne2ps_pbh(b1, b0));
+    const __m512i first = (__m512i)_mm512_cvtne2ps_pbh(b0, a0), second = (__m512i)_mm512_cvtne2ps_pbh(b1, a1);
+    _mm512_storeu_si512(along_columns, _mm512_permutexvar_epi16(interleave, first));
+    _mm512_storeu_si512(along_columns + L, _mm512_permutexvar_epi16(interleave, second));
+  }
+}
+
+template <int M>
+static inline void input_gradient_dims(const Pair* tile, int64_t tiles, const Pair* e, int64_t dim, float* out,
+                                       bool add) {
+  __m512 acc[M][2];
+  accumulate<M, 2, MR / 2>(tile, tiles, dim * MR / 2, 1, dim, e, acc);
+#pragma GCC unroll 16
+  for (int m = 0; m < M; ++m) {
+    float* row = out + m * NR;
+    _mm512_storeu_ps(row, add ? load(row) + acc[m][0] : acc[m][0]);
+    _mm512_storeu_ps(row + L, add ? load(row + L) + acc[m][1] : acc[m][1]);
+  }
+}
+
+static void input_gradients(const Pair* tile, int64_t tiles, const Pair* e, int64_t dim, float* out) {
+  constexpr int kTiles = 2 * kBlock / MR;
+  for (int64_t t0 = 0; t0 < tiles; t0 += kTiles) {
+    const int64_t n = tiles - t0 < kTiles ? tiles - t0 : kTiles;
+    const Pair *first = tile + t0 * dim * MR / 2, *columns = e + t0 * MR / 2 * NR;
+    for (int64_t d = 0; d < dim; d += MR) {
+      float* o = out + d * NR;
+      if (dim - d > MR * 2 / 3) input_gradient_dims<MR>(first + d, n, columns, dim, o, t0 > 0);
+      else if (dim - d > MR / 3) input_gradient_dims<MR * 2 / 3>(first + d, n, columns, dim, o, t0 > 0);
+      else input_gradient_dims<MR / 3>(first + d, n, columns, dim, o, t0 > 0);
+    }
+  }
+}
+
+template <int N>
+static inline void class_gradient_tile(const Pair* e, int64_t strip_stride, int64_t strips, const Pair* panel,
+                                       int64_t width, float* const* out, int64_t d, bool add) {
+  __m512 acc[MR][N];
+  accumulate<MR, N, NR / 2>(e, strips, strip_stride, NR / 2, 1, panel, acc);
+#pragma GCC unroll 16
+  for (int m = 0; m < MR; ++m) {
+    if (!out[m]) continue;
+#pragma GCC unroll 2
+    for (int n = 0; n < N; ++n) {
+      const int64_t left = width - n * L;
+      const __mmask16 lanes = static_cast<__mmask16>(left >= L ? 0xffff : (1u << left) - 1);
+      float* row = out[m] + d + n * L;
+      const __m512 before = add ? _mm512_maskz_loadu_ps(lanes, row) : _mm512_setzero_ps();
+      _mm512_mask_storeu_ps(row, lanes, before + acc[m][n]);
+    }
+  }
+}
+
+static void class_gradients(const Pair* e, int64_t strip_stride, int64_t tiles, int64_t strips, const Pair* panels,
+                            int64_t panel_stride, int64_t dim, float* const* out, bool add) {
+  constexpr int kStrips = 2 * kBlock / NR;
+  for (int64_t q = 0; q < strips; q += kStrips) {
+    const int64_t n = strips - q < kStrips ? strips - q : kStrips;
+    for (int64_t d = 0; d < dim; d += NR) {
+      const Pair* panel = panels + d / NR * panel_stride + q * NR / 2 * NR;
+      const int64_t width = dim - d < NR ? dim - d : NR;
+      for (int64_t t = 0; t < tiles; ++t) {
+        const Pair* et = e + q * strip_stride + t * MR * NR / 2;
+        if (width > L) class_gradient_tile<2>(et, strip_stride, n, panel, width, out + t * MR, d, add || q);
+        else class_gradient_tile<1>(et, strip_stride, n, panel, width, out + t * MR, d, add || q);
+      }
+    }
+  }
+}
+
+static void column_sums(const Pair* e, int64_t strip_stride, int64_t columns, int64_t strips, const double* scale,
+                        double* out) {
+  for (int64_t c = 0; c < columns; ++c) {
+    double sums[NR] = {0};
+    for (int64_t q = 0; q < strips; ++q) {
+      const Pair* at = e + q * strip_stride + c * NR / 2;
+      for (int r = 0; r < NR / 2; ++r) {
+        sums[2 * r] += static_cast<double>(bits_to_float(at[r] << 16)) * scale[q * NR + 2 * r];
+        sums[2 * r + 1] += static_cast<double>(bits_to_float(at[r] & 0xffff0000u)) * scale[q * NR + 2 * r + 1];
+      }
+    }
+    out[c] = sum_of(sums);
+  }
+}
+
+constexpr ReducedKernels kKernels = {MR,     NR,    pack_tile,       pack_strip,      pack_panels,
+                                     logits, round, input_gradients, class_gradients, column_sums};
+
+}  // namespace bfloat16

@@ -1,0 +1,169 @@
+// As kept_driver.cc, with products in bfloat16 (kernels/reduced.h). Logits, sums and losses stay in float32; what is
+// kept of a block of rows is its probabilities, rounded: half the memory.
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "cpu/blocks.h"
+#include "cpu/class_rows.h"
+#include "cpu/dispatch.h"
+#include "cpu/pool.h"
+#include "cpu/step.h"
+
+namespace sampled_softmax {
+namespace {
+
+struct Reduced {
+  explicit Reduced(Step<float>& step);
+
+  Step<float>& s;
+  const SampledProblem& p;
+  const ReducedKernels& k;
+  const int MR, NR;
+  const int64_t dim, tiles, depth;  // depth: pairs of dims
+  const int64_t block;              // strips whose probabilities are kept
+  const int64_t together;           // strips that share a block of class rows
+  const int64_t e_stride, panel_stride;
+
+  Pair *tiles_along_dims = nullptr, *tiles_along_columns = nullptr;
+  float* offset = nullptr;
+  Pair *e_along_rows = nullptr, *panels = nullptr;
+  float* unmerged = nullptr;
+  // A worker's own
+  Pair *inputs = nullptr, *e_along_columns = nullptr;
+  float *z = nullptr, *transposed = nullptr;
+
+  Status plan();
+  void pack_columns();
+  void process_strips(int64_t first, int64_t q0, int64_t count, int worker);
+  void add_column_gradients(int64_t first, int64_t n, float* weight_rows, bool add);
+};
+
+Reduced::Reduced(Step<float>& step)
+    : s(step),
+      p(step.p),
+      k(*kernels().bfloat16),
+      MR(k.columns_per_tile),
+      NR(k.rows_per_strip),
+      dim(p.dim),
+      tiles(s.tiles_of(p.num_sampled)),
+      depth((dim + 1) / 2),
+      block(strips_per_block(tiles * MR, 2, NR, s.strips())),
+      together(strips_together(block, s.threads)),
+      e_stride(tiles * MR * NR / 2),
+      panel_stride(block * NR / 2 * NR) {}
+
+Status Reduced::plan() {
+  Scratch& scratch = s.scratch;
+  s.plan_rows();
+  scratch.plan(tiles_along_dims, tiles * MR * depth + kTileSlack);
+  scratch.plan(tiles_along_columns, tiles * MR / 2 * dim + kTileSlack);
+  scratch.plan(offset, tiles * MR);
+  scratch.plan(inputs, s.threads * together * NR * depth);
+  scratch.plan(z, s.threads * together * tiles * MR * NR);
+  if (s.wants_gradients) {
+    scratch.plan(e_along_rows, block * e_stride);
+    scratch.plan(e_along_columns, s.threads * e_stride);
+    scratch.plan(transposed, s.threads * (dim + MR) * NR);
+    if (p.weight_gradients.values) scratch.plan(panels, s.padded_dim / NR * panel_stride);
+    if (p.weight_gradients.values && s.sums_columns_apart()) scratch.plan(unmerged, p.num_sampled * dim);
+  }
+  return scratch.allocate();
+}
+
+void Reduced::pack_columns() {
+  const int64_t share = tiles_per_task(tiles, s.threads, 32);
+  parallel_for((tiles + share - 1) / share, s.threads, [&](int64_t task, int worker) {
+    for (int64_t t = task * share; t < std::min(tiles, (task + 1) * share); ++t) {
+      const float* rows[16] = {};
+      s.read_columns(0, p.num_sampled, t, worker, rows, offset + t * MR);
+      k.pack_tile(rows, dim, tiles_along_dims + t * MR * depth, tiles_along_columns + t * MR / 2 * dim);
+    }
+  });
+}
+
+void Reduced::process_strips(int64_t first, int64_t q0, int64_t count, int worker) {
+  float* room = s.room(worker);
+  Pair* packed = inputs + worker * together * NR * depth;
+  float* logits = z + worker * together * tiles * MR * NR;
+  const int64_t z_stride = tiles * MR * NR, step = kColumnsAtATime / MR;
+  for (int64_t q = 0; q < count; ++q) {
+    const float* rows = s.input_rows(first + q0 + q, room);
+    k.pack_strip(rows, s.rows_of(first + q0 + q), dim, packed + q * NR * depth);
+    s.find_true_logits(first + q0 + q, rows, room + NR * dim);
+  }
+  for (int64_t t = 0; t < tiles; t += step) {
+    for (int64_t q = 0; q < count; ++q) {
+      k.logits(tiles_along_dims + t * MR * depth, std::min(step, tiles - t), packed + q * NR * depth, dim,
+               offset + t * MR, logits + q * z_stride + t * MR * NR);
+    }
+  }
+  for (int64_t q = 0; q < count; ++q) {
+    const int64_t strip = first + q0 + q;
+    float* zq = logits + q * z_stride;
+    s.activate(strip, p.num_sampled, zq);
+    if (!s.wants_gradients) continue;
+    s.clear_padding(strip, p.num_sampled, zq);
+    Pair* columns = e_along_columns + worker * e_stride;
+    k.round(zq, tiles, columns, e_along_rows + (q0 + q) * e_stride);
+    if (panels) {
+      k.pack_panels(s.input_rows(strip, room), s.rows_of(strip), dim, s.scale + strip * NR,
+                    panels + (q0 + q) * NR / 2 * NR, panel_stride);
+    }
+    if (p.input_gradients) {
+      float* out = transposed + worker * (dim + MR) * NR;
+      if (!tiles) std::fill(out, out + dim * NR, 0.0f);
+      k.input_gradients(tiles_along_columns, tiles, columns, dim, out);
+      s.write_input_gradients(strip, out, room);
+    }
+  }
+}
+
+void Reduced::add_column_gradients(int64_t first, int64_t n, float* weight_rows, bool add) {
+  const int64_t share = tiles_per_task(tiles, s.threads, 16);
+  parallel_for((tiles + share - 1) / share, s.threads, [&](int64_t task, int) {
+    if (s.aborted()) return;
+    const int64_t t0 = task * share, t1 = std::min(tiles, t0 + share);
+    const int64_t begin = t0 * MR, count = std::min(t1 * MR, p.num_sampled) - begin;
+    const Pair* e = e_along_rows + begin * NR / 2;
+    if (weight_rows) {
+      float* out[kMostColumnsPerTask];
+      s.column_outputs(begin, count, (t1 - t0) * MR, weight_rows, out);
+      k.class_gradients(e, e_stride, t1 - t0, n, panels, panel_stride, dim, out, add);
+    }
+    if (s.column_bias_gradients) {
+      double sums[kMostColumnsPerTask];
+      k.column_sums(e, e_stride, count, n, s.scale + first * NR, sums);
+      s.add_column_biases(begin, count, sums, first > 0);
+    }
+  });
+}
+
+}  // namespace
+
+bool can_reduce(const Step<float>& s) {
+  return s.p.reduced_precision && kernels().bfloat16 && can_keep(s);
+}
+
+Status run_reduced(Step<float>& s) {
+  Reduced r(s);
+  if (Status status = r.plan(); !status.ok()) return status;
+  r.pack_columns();
+  s.clear_merged();
+  const SampledProblem& p = s.p;
+  float* weight_rows = r.unmerged ? r.unmerged : static_cast<float*>(p.weight_gradients.values);
+  for (int64_t first = 0; first < s.strips(); first += r.block) {
+    const int64_t n = std::min(r.block, s.strips() - first);
+    parallel_for((n + r.together - 1) / r.together, s.threads, [&](int64_t task, int worker) {
+      const int64_t q = task * r.together;
+      if (!s.aborted()) r.process_strips(first, q, std::min(r.together, n - q), worker);
+    });
+    if (s.aborted()) return Status::error(Code::aborted, "aborted");
+    if (!weight_rows && !s.column_bias_gradients) continue;
+    r.add_column_gradients(first, n, weight_rows, first > 0 || (p.weight_gradients.merged && !r.unmerged));
+  }
+  if (s.aborted()) return Status::error(Code::aborted, "aborted");
+  return s.finish_class_gradients(r.unmerged);
+}
+
+}  // namespace sampled_softmax
