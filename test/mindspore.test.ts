@@ -32,15 +32,15 @@ describe('the documented example', () => {
     const loss = new SampledSoftmaxLoss({ numSampled: 4, numClasses: 7, numTrue: 1, numerics: 'mindspore' });
     const result = await loss.forward(documented);
     const printed = Array.from(result.loss as Float32Array, (x) => x.toPrecision(8));
-    expect(printed).toEqual(['46.051701', '14.000047', '6.1989022e-6']);
-    expect(Array.from(result.sampledValues.sampledCandidates).sort()).toEqual([3, 4, 5, 6]);
+    expect(printed).toEqual(['46.051701', '14.000047', '0.0000061989022']);
+    expect(Array.from(result.sampledValues.sampledCandidates, Number).sort()).toEqual([3, 4, 5, 6]);
   });
 
   it('gives the true losses by default', () => {
     const loss = new SampledSoftmaxLoss({ numSampled: 4, numClasses: 7 });
     const rows = loss.forwardSync(documented).loss as Float32Array;
     for (const [i, want] of [71.0067153485, 14.0000462304, 6.1855926e-6].entries()) {
-      expect(Math.abs((rows[i] as number) / want - 1)).toBeLessThan(1e-6);
+      expect(Math.abs((rows[i] as number) / want - 1)).toBeLessThan(1e-5); // float32 logits of about 100: 1e-7 of them is 1e-5 of the last row's loss
     }
   });
 });

@@ -67,7 +67,7 @@ export function embeddingGradients(merger: RowMerger, { ids, history }: Words, p
   return merger.rows();
 }
 
-/** The next word of each position: the labels. */
+/** The words at the positions, which the words before them are to predict: the labels. */
 export function nextWords({ ids }: Words, positions: Int32Array): Int32Array {
   return positions.map((position) => ids[position] as number);
 }

@@ -47,7 +47,7 @@ export interface Progress {
 /**
  * Trains `model` in place.
  *
- * Batches are cut from all positions in a random order. The words after a position are the labels; the negatives are
+ * Batches are cut from all positions in a random order. The word at a position is its label; the negatives are
  * shared by the batch. Gradients are those of the sum over the batch, so that a rare word's share of them does not shrink
  * with the batch.
  */

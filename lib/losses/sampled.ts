@@ -34,6 +34,9 @@ export interface AnySampledResult extends CommonResult {
 
 const sampledOptions = [...commonOptions, 'numSampled', 'sampler', 'sampledValues', 'seed', 'compat'];
 
+/** Beyond it ids no longer fit an Int32Array. */
+const maxInt32 = 2 ** 31 - 1;
+
 interface Prepared {
   readonly problem: Problem;
   readonly call: NativeSampledLoss;
@@ -85,9 +88,10 @@ function prepare(kind: SampledLossKind, where: string, options: AnySampledOption
     const source: CandidateSampler =
       sampler ??
       new LogUniformSampler({
-        rangeMax: numClasses,
+        rangeMax: numClasses > maxInt32 ? BigInt(numClasses) : numClasses,
         numSampled: checkInteger('numSampled', numSampled, 1),
         ...(options.seed === undefined ? {} : { seed: options.seed }),
+        ...(options.compat === undefined ? {} : { compat: options.compat }),
       });
     drawn = drawFor(source, problem.labels, problem.numTrue);
     if (!sampler) source.dispose();

@@ -102,8 +102,10 @@ class Holdings {
     return data ? data : &nothing;
   }
 
-  // Readers of the tables for as long as a call runs.
-  std::vector<std::shared_lock<std::shared_mutex>> lock_tables() const {
+  // Readers of the tables for as long as a call runs; in one order for all calls, so that two of them and a writer that
+  // waits cannot hold each other up.
+  std::vector<std::shared_lock<std::shared_mutex>> lock_tables() {
+    std::sort(tables_.begin(), tables_.end());
     std::vector<std::shared_lock<std::shared_mutex>> locks;
     for (const auto& table : tables_) locks.emplace_back(table->mutex());
     return locks;

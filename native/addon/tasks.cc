@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "addon/arguments.h"
+#include "core/wait.h"
 
 namespace sampled_softmax {
 namespace {
@@ -64,7 +65,7 @@ class Coordinator {
     }
     queue_.swap(kept);
     if (running_ && running_->owner.get() == &environment) running_->task->request_abort();
-    idle_.wait(lock, [&] { return !running_ || running_->owner.get() != &environment; });
+    wait_for(idle_, lock, [&] { return !running_ || running_->owner.get() != &environment; });
     for (auto& job : environment.ready) dropped.push_back(std::move(job));
     environment.ready.clear();
     return dropped;
@@ -74,7 +75,7 @@ class Coordinator {
   void loop() {
     std::unique_lock<std::mutex> lock(mutex_);
     for (;;) {
-      work_.wait(lock, [&] { return !queue_.empty(); });
+      wait_for(work_, lock, [&] { return !queue_.empty(); });
       running_ = std::move(queue_.front());
       queue_.pop_front();
       lock.unlock();

@@ -3,27 +3,10 @@
 #include <algorithm>
 #include <utility>
 
+#include "core/radix_sort.h"
+
 namespace sampled_softmax {
 namespace {
-
-struct Keyed {
-  int64_t key;
-  int64_t slot;
-};
-
-// Least significant byte first, over the bytes in which keys differ from zero; stable, so equal keys keep their order.
-void radix_sort(std::vector<Keyed>& items) {
-  int64_t bits = 0;
-  for (const Keyed& item : items) bits |= item.key;
-  std::vector<Keyed> other(items.size());
-  for (int shift = 0; shift < 64 && (bits >> shift) != 0; shift += 8) {
-    size_t start[257] = {0};
-    for (const Keyed& item : items) ++start[((item.key >> shift) & 255) + 1];
-    for (int i = 0; i < 256; ++i) start[i + 1] += start[i];
-    for (const Keyed& item : items) other[start[(item.key >> shift) & 255]++] = item;
-    items.swap(other);
-  }
-}
 
 bool all_distinct(std::vector<Keyed> items) {
   radix_sort(items);
@@ -79,13 +62,13 @@ RowPlan plan_rows(const int64_t* ids, size_t slots, size_t labels, int64_t rows,
   plan.slot_row.resize(slots);
   plan.shard_start.assign(static_cast<size_t>(num_shards) + 1, 0);
   for (size_t i = 0; i < slots; ++i) {
-    const int64_t at = place[order[i].slot];
+    const int64_t at = place[order[i].item];
     if (!merged || i == 0 || order[i].key != order[i - 1].key) {
       const auto shard = shard_of(at);
       plan.indices.push_back(at - first[shard]);
       ++plan.shard_start[shard + 1];
     }
-    plan.slot_row[order[i].slot] = static_cast<int64_t>(plan.indices.size()) - 1;
+    plan.slot_row[order[i].item] = static_cast<int64_t>(plan.indices.size()) - 1;
   }
   for (int32_t s = 0; s < num_shards; ++s) plan.shard_start[s + 1] += plan.shard_start[s];
   plan.num_rows = static_cast<int64_t>(plan.indices.size());

@@ -7,19 +7,12 @@
 #include <cstring>
 #include <vector>
 
+#include "core/radix_sort.h"
 #include "cpu/class_rows.h"
 #include "cpu/pool.h"
 #include "cpu/step.h"
 
 namespace sampled_softmax {
-namespace {
-
-struct SlotRow {
-  int64_t row, slot;
-};
-
-}  // namespace
-
 // Where two sampled columns share a row, they may not be summed in place: they would have two owners.
 template <class T>
 bool Step<T>::sums_columns_apart() const {
@@ -91,17 +84,16 @@ Status Step<T>::finish_class_gradients(const T* unmerged) {
         }
       });
     } else {
-      std::vector<SlotRow> order;
+      std::vector<Keyed> order;
       order.reserve(static_cast<size_t>(labels + (unmerged ? p.num_sampled : 0)));
       for (int64_t s = 0; s < labels; ++s) order.push_back({label_row(g, s), s});
       if (unmerged) {
         for (int64_t c = 0; c < p.num_sampled; ++c) order.push_back({column_row(g, c), labels + c});
       }
-      std::sort(order.begin(), order.end(),
-                [](const SlotRow& a, const SlotRow& b) { return a.row != b.row ? a.row < b.row : a.slot < b.slot; });
+      radix_sort(order);
       std::vector<size_t> starts;  // of the rows
       for (size_t i = 0; i < order.size(); ++i) {
-        if (i == 0 || order[i].row != order[i - 1].row) starts.push_back(i);
+        if (i == 0 || order[i].key != order[i - 1].key) starts.push_back(i);
       }
       starts.push_back(order.size());
       constexpr int64_t kRows = 64;

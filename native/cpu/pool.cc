@@ -11,6 +11,7 @@
 #include <system_error>
 #include <thread>
 
+#include "core/wait.h"
 #include "cpu/available_threads.h"
 
 namespace sampled_softmax {
@@ -88,7 +89,7 @@ void work(Pool* p, int worker) {
     Job job;
     {
       std::unique_lock<std::mutex> lock(p->mutex);
-      p->wake.wait(lock, [&] { return p->generation.load(std::memory_order_relaxed) != seen; });
+      wait_for(p->wake, lock, [&] { return p->generation.load(std::memory_order_relaxed) != seen; });
       seen = p->generation.load(std::memory_order_relaxed);
       if (worker > p->wanted || !p->job.body) continue;
       job = p->job;
@@ -150,7 +151,7 @@ void parallel_for_erased(int64_t count, int threads, ParallelBody body, void* co
   while (p.inside.load(std::memory_order_acquire) != 0 && std::chrono::steady_clock::now() < until) pause();
   std::unique_lock<std::mutex> lock(p.mutex);
   p.job.body = nullptr;  // a worker that wakes up now finds nothing to join
-  p.done.wait(lock, [&] { return p.inside.load(std::memory_order_relaxed) == 0; });
+  wait_for(p.done, lock, [&] { return p.inside.load(std::memory_order_relaxed) == 0; });
 }
 
 }  // namespace sampled_softmax
