@@ -19,18 +19,26 @@ struct RowTerms {
 // `dz[j]` is the gradient of true logit j; g the gradient of the loss.
 static inline RowTerms softmax_terms(const double* logits, int64_t num_true, double max, double sum, bool full, double g,
                                      double* dz) {
-  double total = sum, mean = 0;
-  for (int64_t j = 0; j < num_true; ++j) {
-    const double above = logits[j] - max;
-    if (!full) total += std::exp(above);
-    mean += above;
-  }
   const double label = 1.0 / static_cast<double>(num_true);
+  double mean = 0, largest = -INFINITY;
+  for (int64_t j = 0; j < num_true; ++j) {
+    mean += (logits[j] - max) * label;
+    if (!(logits[j] - max <= largest)) largest = logits[j] - max;
+  }
+  double total = sum, beside_largest = -1;  // the sum of the true columns, less the largest of them, in its units
+  for (int64_t j = 0; j < num_true && !full; ++j) {
+    total += std::exp(logits[j] - max);
+    beside_largest += std::exp(logits[j] - max - largest);
+  }
   for (int64_t j = 0; j < num_true; ++j) {
     const double p = full ? 0 : std::exp(logits[j] - max) / total;
     dz[j] = g * (p - label);
   }
-  return {std::log(total) - mean * label, g / total};
+  // Where a true logit is the largest but for rounding, the loss may be as small as what log1p keeps; exactly zero
+  // where there is nothing else.
+  const double loss = !full && largest > -1 ? std::log1p(sum * std::exp(-largest) + beside_largest) + (largest - mean)
+                                            : std::log(total) - mean;
+  return {loss, g / total};
 }
 
 // MindSpore's -sum_j y_j log(p_j + 1e-20) with p rounded to T; with A = sum_j y_j p_j / (p_j + 1e-20) the gradient of

@@ -8,22 +8,25 @@
 namespace sampled_softmax {
 
 constexpr int64_t kMiB = int64_t{1} << 20;
-constexpr int64_t kLogitsWanted = 8 * kMiB;  // of a block of rows, where that is enough rows
+constexpr int64_t kLogitsWanted = 24 * kMiB;  // of a block of rows, where that is enough rows
 constexpr int64_t kLogitsAtMost = 48 * kMiB;
 constexpr int64_t kColumnsAtATime = 288;     // of logits: a block of class rows for a group of strips
 constexpr int64_t kMostColumnsPerTask = 16 * 16;
 
-// Strips whose logits or probabilities, of `size` bytes, are kept at a time.
+// Strips whose logits or probabilities, of `size` bytes, are kept at a time: blocks of nearly one size. More rows mean
+// fewer passes over the class gradients, and enough strips for every thread.
 static inline int64_t strips_per_block(int64_t columns, int64_t size, int64_t rows_per_strip, int64_t strips) {
-  constexpr int64_t kFewestRows = 128, kMostRows = 512;
+  constexpr int64_t kFewestRows = 128, kMostRows = 1024;
   const int64_t row_bytes = std::max<int64_t>(columns, 1) * size;
   const int64_t rows = std::min(std::clamp(kLogitsWanted / row_bytes, kFewestRows, kMostRows), kLogitsAtMost / row_bytes);
-  return std::min(std::max<int64_t>(rows / rows_per_strip, 1), strips);
+  const int64_t most = std::max<int64_t>(rows / rows_per_strip, 1), blocks = (strips + most - 1) / most;
+  return blocks ? (strips + blocks - 1) / blocks : 1;
 }
 
-// Strips that go through the columns side by side, so that a block of class rows in the L2 cache serves them all.
+// Strips that go through the columns side by side, so that a block of class rows in the L2 cache serves them all; few
+// enough to leave each thread two tasks, so that they end together.
 static inline int64_t strips_together(int64_t block, int threads) {
-  return std::clamp<int64_t>((block + threads - 1) / threads, 1, 4);
+  return std::clamp<int64_t>(block / (2 * threads), 1, 4);
 }
 
 // Several tasks to a thread, so that they end together.

@@ -1,5 +1,6 @@
 // x86-64 without extensions (SSE2), and any other processor the package has no kernels for: vectors of 16 bytes.
 #include <cstdint>
+#include <cstring>
 
 #include "cpu/kernels/kernels.h"
 

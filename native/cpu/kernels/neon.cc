@@ -2,6 +2,7 @@
 #include <arm_neon.h>
 
 #include <cstdint>
+#include <cstring>
 
 #include "cpu/kernels/kernels.h"
 

@@ -1,0 +1,37 @@
+/** What a run of the bench finds out. */
+import type { Outcome } from './interleave.ts';
+import type { Workload } from './workloads.ts';
+
+/** Where the figures hold. */
+export interface Machine {
+  readonly cpu: string;
+  readonly cores: number;
+  readonly threads: number;
+  readonly instructionSet: string;
+  readonly compiler: string;
+  readonly node: string;
+  readonly package: string;
+  /** Float32 GFLOP/s of multiply-adds on as many threads as the steps have; undefined where there is no compiler. */
+  readonly peakGflops: number | undefined;
+}
+
+export interface WorkloadResult {
+  readonly workload: Workload;
+  /** Loss and unmerged sparse gradients, sampling included. */
+  readonly ms: number;
+  readonly drawMs: number;
+  /** What a step cannot avoid moving. */
+  readonly bytes: number;
+  /** Beyond the results; undefined where it cannot be measured. */
+  readonly extraBytes: number | undefined;
+  /** The package's other forms of the step. */
+  readonly forms: Readonly<Record<'forward' | 'merged' | 'bfloat16', Outcome>>;
+  readonly peers: Readonly<Record<string, Outcome>>;
+  readonly drawPeers: Readonly<Record<string, Outcome>>;
+}
+
+export interface Results {
+  readonly machine: Machine;
+  readonly promiseExtraMicroseconds: number;
+  readonly workloads: readonly WorkloadResult[];
+}

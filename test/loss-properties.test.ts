@@ -1,0 +1,348 @@
+/** What must hold of the losses for any problem: checked on random ones, the same on every run. */
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import {
+  AllCandidateSampler,
+  nceLossSync,
+  negativeSamplingLossSync,
+  sampledLogisticLossSync,
+  sampledSoftmaxLossSync,
+  softmaxLossSync,
+  UniformSampler,
+  type FloatArray,
+  type RowGradients,
+} from '../lib/index.ts';
+import { expectClose, generator, randoms, split } from './arrays.ts';
+import { placeOf, randomProblem, sampledLosses, sampledLossNames, toDense, type RandomProblem, type Sizes } from './problems.ts';
+
+const sizes = fc.record({
+  batch: fc.integer({ min: 1, max: 5 }),
+  dim: fc.integer({ min: 1, max: 9 }),
+  numClasses: fc.integer({ min: 2, max: 12 }),
+  numSampled: fc.integer({ min: 1, max: 11 }),
+  numTrue: fc.integer({ min: 1, max: 3 }),
+});
+const larger: Sizes = { batch: 37, dim: 21, numClasses: 301, numSampled: 150, numTrue: 2 };
+const problemSeed = fc.integer({ min: 1, max: 1_000_000 });
+const modes = ['sparse', 'merged', 'dense'] as const;
+
+/** Each loss as a function of a problem, with accidental hits as told. */
+const losses = (['softmaxLoss', ...sampledLossNames] as const).flatMap((name) => {
+  const hitOptions = name === 'softmaxLoss' || !sampledLosses[name].hitOption ? [undefined] : [true, false];
+  return hitOptions.map((removeAccidentalHits) => ({
+    title: removeAccidentalHits === undefined ? name : `${name}, hits ${removeAccidentalHits ? 'removed' : 'kept'}`,
+    run: (problem: RandomProblem<FloatArray>, more: object) => {
+      if (name === 'softmaxLoss') {
+        const { sampledValues: _, ...rest } = problem;
+        return softmaxLossSync({ ...rest, ...more });
+      }
+      const hits = removeAccidentalHits === undefined ? {} : { removeAccidentalHits };
+      return sampledLosses[name].now({ ...problem, ...hits, ...more } as never);
+    },
+  }));
+});
+
+interface DenseGradients {
+  weights: Float64Array;
+  biases: Float64Array;
+  inputs: Float64Array;
+}
+
+const parameters = ['weights', 'biases', 'inputs'] as const;
+
+describe.each(losses)('gradients of $title', ({ run }) => {
+  const value = (problem: RandomProblem<FloatArray>, reduction: 'none' | 'mean' | 'sum', upstream: number | number[]): number => {
+    const { loss } = run(problem, { reduction }) as { loss: number | FloatArray };
+    if (typeof loss === 'number') return loss * (upstream as number);
+    let sum = 0;
+    loss.forEach((l: number, i: number) => { sum += l * (typeof upstream === 'number' ? upstream : (upstream[i] as number)); });
+    return sum;
+  };
+  const denseGradients = (problem: RandomProblem<FloatArray>, reduction: string, upstream: unknown): DenseGradients =>
+    (run(problem, { reduction, gradients: { mode: 'dense', upstream } }) as unknown as { gradients: DenseGradients }).gradients;
+
+  it('are the central differences of the loss', () => {
+    const upstreams = fc.record({
+      reduction: fc.constantFrom('none', 'mean', 'sum'),
+      rows: fc.array(fc.double({ min: -2, max: 2, noNaN: true }), { minLength: 5, maxLength: 5 }),
+      single: fc.boolean(),
+    });
+    fc.assert(
+      fc.property(sizes, problemSeed, upstreams, (size, seed, { reduction, rows, single }) => {
+        const problem = randomProblem(size, seed);
+        const upstream = reduction === 'none' && !single ? rows.slice(0, size.batch) : (rows[0] as number);
+        const got = denseGradients(problem, reduction, upstream);
+        const step = 1e-5;
+        for (const name of parameters) {
+          const differences = problem[name].map((x, i) => {
+            const at = (y: number): number => {
+              const moved = problem[name].slice();
+              moved[i] = y;
+              return value({ ...problem, [name]: moved }, reduction, upstream);
+            };
+            return (at(x + step) - at(x - step)) / (2 * step);
+          });
+          // Of the largest element or 1: the differences lose 1e-11 where the gradient is 0.
+          expectClose([...got[name], 1], [...differences, 1], 2e-8, name);
+        }
+      }),
+      { seed: 20, numRuns: 12 },
+    );
+  });
+
+  it('are the slope along any direction, for more than one block', () => {
+    const problem = randomProblem(larger, 77);
+    const upstream = Array.from(randoms(larger.batch, 5, 1, Float64Array));
+    const got = denseGradients(problem, 'none', upstream);
+    for (let seed = 1; seed <= 3; seed++) {
+      const direction = parameters.map((name, i) => randoms(problem[name].length, 10 * seed + i, 1, Float64Array));
+      const at = (step: number): number => {
+        const moved = parameters.map((name, i) => [name, problem[name].map((x, k) => x + step * (direction[i]![k] as number))] as const);
+        return value({ ...problem, ...Object.fromEntries(moved) }, 'none', upstream);
+      };
+      let slope = 0;
+      parameters.forEach((name, i) => got[name].forEach((g, k) => { slope += g * (direction[i]![k] as number); }));
+      expect((at(1e-5) - at(-1e-5)) / 2e-5).toBeCloseTo(slope, 5);
+    }
+  });
+
+  it('do not depend on the order of the rows', () => {
+    fc.assert(
+      fc.property(fc.oneof(sizes, fc.constant(larger)), problemSeed, (size, seed) => {
+        const { batch, dim, numTrue } = size;
+        const problem = randomProblem(size, seed);
+        const next = generator(seed);
+        const order = Array.from({ length: batch }, (_, i) => [next(), i] as const).sort(([a], [b]) => a - b).map(([, i]) => i);
+        const rows = <A extends Int32Array | Float64Array>(from: A, width: number): A => {
+          const to = from.slice() as A;
+          order.forEach((row, i) => to.set(from.subarray(row * width, (row + 1) * width) as never, i * width));
+          return to;
+        };
+        const permuted = {
+          ...problem,
+          labels: rows(problem.labels, numTrue),
+          inputs: rows(problem.inputs, dim),
+          sampledValues: { ...problem.sampledValues, trueExpectedCount: rows(problem.sampledValues.trueExpectedCount, numTrue) },
+        };
+        const [a, b] = [run(problem, { gradients: { mode: 'dense' } }), run(permuted, { gradients: { mode: 'dense' } })];
+        const [before, after] = [a, b].map((r) => r.gradients as unknown as DenseGradients) as [DenseGradients, DenseGradients];
+        expectClose(b.loss as Float64Array, rows(a.loss as unknown as Float64Array, 1), 1e-13, 'loss');
+        expectClose(after.inputs, rows(before.inputs, dim), 1e-13, 'inputs');
+        expectClose(after.weights, before.weights, 1e-12, 'weights');
+        expectClose(after.biases, before.biases, 1e-12, 'biases');
+      }),
+      { seed: 21, numRuns: 10 },
+    );
+  });
+
+  it('of a reduced loss are those of its definition, reduced in double and in order', () => {
+    fc.assert(
+      fc.property(sizes, problemSeed, fc.boolean(), (size, seed, single) => {
+        const problem = randomProblem<FloatArray>(size, seed, single ? (Float32Array as never) : Float64Array);
+        const each = run(problem, {}).loss as unknown as FloatArray;
+        let sum = 0;
+        each.forEach((loss: number) => { sum += loss; });
+        expect(run(problem, { reduction: 'sum' }).loss).toBe(sum);
+        expect(run(problem, { reduction: 'mean' }).loss).toBe(sum / size.batch);
+        const mean = denseGradients(problem, 'mean', 3);
+        const none = denseGradients(problem, 'none', new Array(size.batch).fill(3 / size.batch));
+        for (const name of parameters) expectClose(mean[name], none[name], single ? 1e-6 : 1e-14, name);
+      }),
+      { seed: 22, numRuns: 20 },
+    );
+  });
+});
+
+describe('all classes as candidates', () => {
+  it('are the full softmax, for distinct labels', () => {
+    fc.assert(
+      fc.property(sizes, problemSeed, fc.boolean(), (size, seed, biased) => {
+        const numTrue = Math.min(size.numTrue, size.numClasses);
+        const { sampledValues: _, biases, ...problem } = randomProblem({ ...size, numTrue }, seed);
+        const labels = problem.labels.map((first, i) => (i % numTrue === 0 ? first : (problem.labels[i - (i % numTrue)]! + (i % numTrue)) % size.numClasses));
+        const options = { ...problem, ...(biased ? { biases } : {}), labels };
+        const sampler = new AllCandidateSampler({ numSampled: size.numClasses });
+        const sampled = sampledSoftmaxLossSync({ ...options, sampler, gradients: { mode: 'dense' } });
+        const full = softmaxLossSync({ ...options, gradients: true });
+        expectClose(sampled.loss, full.loss, 1e-12, 'loss');
+        expectClose(sampled.gradients.inputs, full.gradients.inputs, 1e-12, 'inputs');
+        expectClose(sampled.gradients.weights, full.gradients.weights, 1e-12, 'weights');
+        if (biased) expectClose(sampled.gradients.biases as Float64Array, full.gradients.biases as Float64Array, 1e-12, 'biases');
+      }),
+      { seed: 23, numRuns: 60 },
+    );
+  });
+  it('are not for a label that repeats in its row: it counts twice', () => {
+    const options = { weights: Float64Array.of(1, 2), labels: [0, 0], inputs: Float64Array.of(1), numTrue: 2, numClasses: 2 };
+    const { loss } = sampledSoftmaxLossSync({ ...options, sampler: new AllCandidateSampler({ numSampled: 2 }) });
+    expect(loss[0]).toBeCloseTo(Math.log(2 * Math.exp(1) + Math.exp(2)) - 1, 13);
+    expect(softmaxLossSync(options).loss[0]).toBeCloseTo(Math.log(Math.exp(1) + Math.exp(2)) - 1, 13);
+  });
+});
+
+describe.each(sampledLossNames)('%s', (name) => {
+  const { now } = sampledLosses[name];
+  const shardings = fc.record({
+    strategy: fc.constantFrom('mod' as const, 'div' as const),
+    weightShards: fc.integer({ min: 1, max: 6 }),
+    biasShards: fc.integer({ min: 1, max: 6 }),
+    mode: fc.constantFrom(...modes),
+    float64: fc.boolean(),
+  });
+
+  it('gives the same bits for sharded parameters', () => {
+    fc.assert(
+      fc.property(fc.oneof(sizes, fc.constant(larger)), problemSeed, shardings, (size, seed, { strategy, weightShards, biasShards, mode, float64 }) => {
+        const problem = randomProblem<FloatArray>(size, seed, float64 ? Float64Array : (Float32Array as never));
+        const { dim, numClasses } = size;
+        const whole = now({ ...problem, gradients: { mode } });
+        const parts = now({
+          ...problem,
+          weights: split(problem.weights, weightShards, strategy, dim),
+          biases: split(problem.biases, biasShards, strategy, 1),
+          partitionStrategy: strategy,
+          gradients: { mode },
+        });
+        expect(parts.loss).toEqual(whole.loss);
+        expect(parts.gradients.inputs).toEqual(whole.gradients.inputs);
+        for (const [parameter, width, shards] of [['weights', dim, weightShards], ['biases', 1, biasShards]] as const) {
+          const pieces = parts.gradients[parameter] as (FloatArray | RowGradients)[];
+          expect(pieces).toHaveLength(shards);
+          if (mode === 'dense') {
+            expect(pieces).toEqual(split(whole.gradients[parameter] as unknown as FloatArray, shards, strategy, width));
+            continue;
+          }
+          // A shard's rows come in the order of the whole: the next row of its shard is the one for each index.
+          const { indices, values } = whole.gradients[parameter] as RowGradients;
+          const used = new Array<number>(shards).fill(0);
+          for (let i = 0; i < indices.length; i++) {
+            const [shard, row] = placeOf(Number(indices[i]), numClasses, shards, strategy);
+            const piece = pieces[shard] as RowGradients;
+            const at = used[shard]!++;
+            expect(piece.indices[at]).toBe(row);
+            expect(piece.values.subarray(at * width, (at + 1) * width)).toEqual(values.subarray(i * width, (i + 1) * width));
+          }
+          expect(pieces.map((piece) => (piece as RowGradients).count)).toEqual(used);
+        }
+      }),
+      { seed: 24, numRuns: 40 },
+    );
+  });
+
+  it('has the same gradients sparse, merged and dense', () => {
+    fc.assert(
+      fc.property(fc.oneof(sizes, fc.constant(larger)), problemSeed, (size, seed) => {
+        const problem = randomProblem(size, seed);
+        const [sparse, merged, dense] = modes.map((mode) => now({ ...problem, gradients: { mode } }).gradients) as unknown as [
+          Record<'weights' | 'biases', RowGradients>,
+          Record<'weights' | 'biases', RowGradients>,
+          Record<'weights' | 'biases', Float64Array>,
+        ];
+        const order = [...problem.labels, ...problem.sampledValues.sampledCandidates];
+        const distinct = [...new Set(order)].sort((a, b) => a - b);
+        for (const parameter of ['weights', 'biases'] as const) {
+          expect(Array.from(sparse[parameter].indices, Number)).toEqual(order);
+          expect(Array.from(merged[parameter].indices, Number)).toEqual(distinct);
+          expect(merged[parameter].count).toBe(distinct.length);
+          expectClose(toDense(merged[parameter]), dense[parameter], 1e-13, parameter);
+          expectClose(toDense(sparse[parameter]), dense[parameter], 1e-13, parameter);
+        }
+      }),
+      { seed: 25, numRuns: 30 },
+    );
+  });
+
+  it.each(['float16', 'bfloat16'] as const)('takes %s weights, biases and inputs as the numbers that they are', (dtype) => {
+    fc.assert(
+      fc.property(fc.oneof(sizes, fc.constant(larger)), problemSeed, (size, seed) => {
+        const problem = randomProblem(size, seed);
+        const weights = narrow(problem.weights, [size.numClasses, size.dim], dtype);
+        const biases = narrow(problem.biases, [size.numClasses], dtype);
+        const inputs = narrow(problem.inputs, [size.batch, size.dim], dtype);
+        const gradients = { mode: 'dense' } as const;
+        const exact = now({ ...problem, weights: weights.numbers, biases: biases.numbers, inputs: inputs.numbers, gradients });
+        const got = now({ ...problem, weights: weights.values, biases: biases.values, inputs: inputs.values, gradients });
+        const wide = now({ ...problem, weights: weights.values, biases: biases.values, inputs: inputs.numbers, gradients });
+        expect(got.loss).toBeInstanceOf(Float32Array);
+        expect(wide.loss).toBeInstanceOf(Float64Array);
+        for (const [result, tolerance] of [[got, 4e-6], [wide, 1e-12]] as const) {
+          // Of the largest element or 1: a row without other classes has the loss 0.
+          expectClose([...result.loss, 1], [...exact.loss, 1], tolerance, 'loss');
+          for (const parameter of parameters) expectClose([...result.gradients[parameter], 1], [...exact.gradients[parameter], 1], tolerance, parameter);
+        }
+      }),
+      { seed: 26, numRuns: 20 },
+    );
+  });
+});
+
+/** Values cut to 16 bits (towards zero), and the float64 numbers that the bits stand for. */
+function narrow(from: Float64Array, shape: number[], dtype: 'float16' | 'bfloat16') {
+  const bits = new Uint32Array(Float32Array.from(from).buffer);
+  const data = new Uint16Array(from.length);
+  const numbers = new Float64Array(from.length);
+  bits.forEach((word, i) => {
+    const sign = word >>> 31;
+    const exponent = ((word >>> 23) & 255) - 127;
+    if (dtype === 'bfloat16') data[i] = word >>> 16;
+    else data[i] = exponent < -14 ? sign << 15 : (sign << 15) | ((exponent + 15) << 10) | ((word >>> 13) & 1023);
+    const mantissa = dtype === 'bfloat16' ? ((data[i] as number) & 127) / 128 : ((data[i] as number) & 1023) / 1024;
+    numbers[i] = exponent < -14 && dtype === 'float16' ? (sign ? -0 : 0) : (sign ? -1 : 1) * (1 + mantissa) * 2 ** exponent;
+    if (word << 1 === 0) numbers[i] = 0;
+  });
+  return { values: { data, shape, dtype }, numbers };
+}
+
+describe('how the logistic losses differ', () => {
+  it('sampledLogisticLoss is nceLoss without hits; negativeSamplingLoss is nceLoss without log q', () => {
+    fc.assert(
+      fc.property(fc.oneof(sizes, fc.constant(larger)), problemSeed, (size, seed) => {
+        const problem = { ...randomProblem(size, seed), gradients: true } as const;
+        expect(sampledLogisticLossSync(problem)).toEqual(nceLossSync({ ...problem, removeAccidentalHits: true }));
+        const { sampledCandidates } = problem.sampledValues;
+        const ones = {
+          sampledCandidates,
+          trueExpectedCount: problem.sampledValues.trueExpectedCount.map(() => 1),
+          sampledExpectedCount: problem.sampledValues.sampledExpectedCount.map(() => 1),
+        };
+        const negative = negativeSamplingLossSync(problem);
+        const withOnes = nceLossSync({ ...problem, sampledValues: ones });
+        expect(negative.loss).toEqual(withOnes.loss);
+        expect(negative.gradients).toEqual(withOnes.gradients);
+        expect(negativeSamplingLossSync({ ...problem, sampledValues: { sampledCandidates } as never }).loss).toEqual(negative.loss);
+      }),
+      { seed: 27, numRuns: 30 },
+    );
+  });
+  it('a kept hit is a negative like any other', () => {
+    const problem = { weights: Float64Array.of(1), labels: [0], inputs: Float64Array.of(1), numClasses: 1 };
+    const sampledValues = { sampledCandidates: [0], trueExpectedCount: [1], sampledExpectedCount: [1] };
+    expect(nceLossSync({ ...problem, sampledValues }).loss[0]).toBeCloseTo(2 * Math.log1p(Math.E) - 1, 14);
+    expect(sampledLogisticLossSync({ ...problem, sampledValues }).loss[0]).toBeCloseTo(Math.log1p(Math.E) - 1, 14);
+  });
+});
+
+describe('the mean sampled gradient', () => {
+  it('approaches the full one as more classes are sampled', () => {
+    const size = { batch: 6, dim: 5, numClasses: 48, numSampled: 1, numTrue: 1 };
+    const { sampledValues: _, ...problem } = randomProblem(size, 1234);
+    const full = softmaxLossSync({ ...problem, gradients: true });
+    const errors = [2, 6, 18, 48].map((numSampled) => {
+      const sampler = new UniformSampler({ rangeMax: size.numClasses, numSampled, seed: 3 });
+      const draws = 400;
+      const mean = new Float64Array(problem.weights.length);
+      let loss = 0;
+      for (let draw = 0; draw < draws; draw++) {
+        const result = sampledSoftmaxLossSync({ ...problem, sampler, reduction: 'mean', gradients: { mode: 'dense', upstream: size.batch } });
+        result.gradients.weights.forEach((g: number, i: number) => { mean[i]! += g / draws; });
+        loss += result.loss / draws;
+      }
+      const distance = Math.hypot(...mean.map((g, i) => g - (full.gradients.weights[i] as number)));
+      return { gradient: distance / Math.hypot(...full.gradients.weights), loss: full.loss.reduce((a, b) => a + b) / size.batch - loss };
+    });
+    for (let i = 1; i < errors.length; i++) expect(errors[i]!.gradient).toBeLessThan(errors[i - 1]!.gradient * 0.8);
+    for (let i = 1; i < errors.length; i++) expect(Math.abs(errors[i]!.loss)).toBeLessThan(errors[i - 1]!.loss);
+    expect(errors[0]!.loss).toBeGreaterThan(0); // few samples underestimate the loss
+    expect(errors.at(-1)!.gradient).toBeLessThan(1e-6); // all of them: q is float32, and the same for every class
+  });
+});
