@@ -19,12 +19,9 @@ const char* code_name(Code code) {
     case Code::ok: return "OK";
     case Code::aborted: return "ERR_ABORTED";
     case Code::out_of_memory: return "ERR_OUT_OF_MEMORY";
-    case Code::unsupported: return "ERR_UNSUPPORTED";
-    case Code::device: return "ERR_DEVICE_UNAVAILABLE";
     case Code::draw_limit: return "ERR_DRAW_LIMIT";
     case Code::invalid_argument: return "ERR_INVALID_ARG_VALUE";
-    case Code::in_use: return "ERR_IN_USE";
-    case Code::not_found: return "ERR_UNKNOWN_TOKEN";
+    case Code::environment: return "ERR_ENVIRONMENT";
   }
   return "ERR_INTERNAL";
 }

@@ -65,7 +65,7 @@ Napi::Value overlaps(const Napi::CallbackInfo& call) {
 
 void register_runtime(Napi::Env env, Napi::Object exports) {
   for (const Status& status : {instruction_set_status(), pool_environment_status()}) {
-    if (!status.ok()) throw_error(env, "ERR_ENVIRONMENT", status.message);
+    throw_if_error(env, status);
   }
   exports.Set("info", Napi::Function::New(env, info, "info"));
   exports.Set("setThreads", Napi::Function::New(env, set_threads, "setThreads"));

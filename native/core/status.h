@@ -11,12 +11,9 @@ enum class Code : int32_t {
   ok = 0,
   aborted,           // the caller's flag was seen
   out_of_memory,     // the message says how much was asked for
-  unsupported,       // the device cannot do this; the message says what
-  device,            // the device failed; the message is its own
   draw_limit,        // a sampler needed more tries than its documented limit
   invalid_argument,  // the facade should have refused this first
-  in_use,
-  not_found,
+  environment,       // an environment variable that cannot be obeyed
 };
 
 struct Status {

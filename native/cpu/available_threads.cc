@@ -94,7 +94,7 @@ int default_threads() {
 
 Status pool_environment_status() {
   if (threads_from_environment() >= 0) return {};
-  return Status::error(Code::invalid_argument, "SAMPLED_SOFTMAX_THREADS: expected an integer in [1, %d], got '%.80s'",
+  return Status::error(Code::environment, "SAMPLED_SOFTMAX_THREADS: expected an integer in [1, %d], got '%.80s'",
                        kMaxThreads, std::getenv("SAMPLED_SOFTMAX_THREADS"));
 }
 

@@ -57,13 +57,13 @@ Choice choose() {
   for (const Candidate& c : kCandidates) {
     if (std::strcmp(c.name, wanted) == 0) {
       if (c.available()) choice.kernels = &c.kernels();
-      else choice.status = Status::error(Code::unsupported, "SAMPLED_SOFTMAX_ISA=%.40s: this processor lacks it", wanted);
+      else choice.status = Status::error(Code::environment, "SAMPLED_SOFTMAX_ISA=%.40s: this processor lacks it", wanted);
       return choice;
     }
     known += known.empty() ? c.name : std::string(", ") + c.name;
   }
   choice.status =
-      Status::error(Code::unsupported, "SAMPLED_SOFTMAX_ISA=%.40s: expected one of %s", wanted, known.c_str());
+      Status::error(Code::environment, "SAMPLED_SOFTMAX_ISA=%.40s: expected one of %s", wanted, known.c_str());
   return choice;
 }
 
