@@ -117,13 +117,15 @@ bool is_nullish(Napi::Env env, napi_value value) {
 
 double get_double(Napi::Env env, napi_value object, const char* key) {
   double number;
-  if (napi_get_value_double(env, get(env, object, key), &number) != napi_ok) throw_internal(env, std::string(key) + ": not a number");
+  if (napi_get_value_double(env, get(env, object, key), &number) != napi_ok)
+    throw_internal(env, std::string(key) + ": not a number");
   return number;
 }
 
 bool get_bool(Napi::Env env, napi_value object, const char* key) {
   bool flag;
-  if (napi_get_value_bool(env, get(env, object, key), &flag) != napi_ok) throw_internal(env, std::string(key) + ": not a boolean");
+  if (napi_get_value_bool(env, get(env, object, key), &flag) != napi_ok)
+    throw_internal(env, std::string(key) + ": not a boolean");
   return flag;
 }
 

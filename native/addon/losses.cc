@@ -157,8 +157,8 @@ void read_common(Napi::Env env, napi_value call, Holdings& held, Problem& p, siz
   napi_value abort_flag = get(env, call, "abortFlag");
   if (!is_nullish(env, abort_flag)) {
     static_assert(sizeof(std::atomic<int32_t>) == sizeof(int32_t), "an Int32Array element is read as an atomic");
-    p.abort_flag = static_cast<const std::atomic<int32_t>*>(
-        held.keep_array(abort_flag, "abortFlag", napi_int32_array, 1));
+    p.abort_flag =
+        static_cast<const std::atomic<int32_t>*>(held.keep_array(abort_flag, "abortFlag", napi_int32_array, 1));
   }
 }
 
@@ -231,16 +231,18 @@ Napi::Value lay_out_rows(const Napi::CallbackInfo& call) {
   std::vector<int64_t> sampled = read_ids(env, call[1], "sampled");
   ids.insert(ids.end(), sampled.begin(), sampled.end());
   const int64_t rows = read_size(env, call[2], "rows");
-  RowPlan plan = plan_rows(ids.data(), ids.size(), labels, rows, static_cast<int32_t>(read_size(env, call[3], "shards")),
-                           static_cast<Partition>(read_size(env, call[4], "partition")),
-                           static_cast<GradientMode>(read_size(env, call[5], "mode")));
+  RowPlan plan =
+      plan_rows(ids.data(), ids.size(), labels, rows, static_cast<int32_t>(read_size(env, call[3], "shards")),
+                static_cast<Partition>(read_size(env, call[4], "partition")),
+                static_cast<GradientMode>(read_size(env, call[5], "mode")));
   Napi::Object result = Napi::Object::New(env);
   result.Set("indices", make_ids(env, plan.indices.data(), plan.indices.size(), rows > INT32_MAX));
   Napi::Float64Array starts = Napi::Float64Array::New(env, plan.shard_start.size());
   std::copy(plan.shard_start.begin(), plan.shard_start.end(), starts.Data());
   result.Set("shardStart", starts);
   result.Set("numRows", static_cast<double>(plan.num_rows));
-  result.Set("slotRow", plan.slot_row.empty() ? env.Null() : make_ids(env, plan.slot_row.data(), plan.slot_row.size(), true));
+  result.Set("slotRow",
+             plan.slot_row.empty() ? env.Null() : make_ids(env, plan.slot_row.data(), plan.slot_row.size(), true));
   result.Set("merged", plan.merged);
   result.Set("sampledDistinct", plan.sampled_distinct);
   return result;

@@ -4,8 +4,8 @@
 #include "addon/arguments.h"
 #include "addon/register.h"
 #include "core/backend.h"
-#include "cpu/dispatch.h"
 #include "cpu/available_threads.h"
+#include "cpu/dispatch.h"
 #include "cpu/pool.h"
 
 namespace sampled_softmax {
@@ -47,7 +47,8 @@ Napi::Value first_out_of_range(const Napi::CallbackInfo& call) {
   TypedArray ids = read_typed_array(env, call[0], "ids");
   bool lossless = false;
   int64_t limit = 0;
-  if (napi_get_value_bigint_int64(env, call[1], &limit, &lossless) != napi_ok || !lossless) throw_internal(env, "limit");
+  if (napi_get_value_bigint_int64(env, call[1], &limit, &lossless) != napi_ok || !lossless)
+    throw_internal(env, "limit");
   if (ids.type == napi_int32_array) {
     return Napi::Number::New(env, first_outside(static_cast<const int32_t*>(ids.data), ids.length, limit));
   }

@@ -22,14 +22,7 @@
 namespace sampled_softmax {
 namespace {
 
-enum class Kind : int64_t {
-  uniform,
-  log_uniform,
-  learned_unigram,
-  fixed_unigram,
-  all_candidate,
-  mindspore_uniform
-};
+enum class Kind : int64_t { uniform, log_uniform, learned_unigram, fixed_unigram, all_candidate, mindspore_uniform };
 
 constexpr napi_type_tag kSamplerTag = {0x3f0d6f1b8c5e4a27, 0x9b6a51c2d47e80f3};
 
@@ -58,8 +51,7 @@ Napi::Value wrap(Napi::Env env, Handle sampler) {
   Napi::Object object = Napi::Object::New(env);
   auto owned = std::make_unique<Handle>(std::move(sampler));
   const auto finalize = [](node_api_nogc_env, void* data, void*) { delete static_cast<Handle*>(data); };
-  if (napi_wrap(env, object, owned.get(), finalize, nullptr, nullptr) != napi_ok)
-    throw_internal(env, "napi_wrap");
+  if (napi_wrap(env, object, owned.get(), finalize, nullptr, nullptr) != napi_ok) throw_internal(env, "napi_wrap");
   owned.release();
   if (napi_type_tag_object(env, object, &kSamplerTag) != napi_ok) throw_internal(env, "napi_type_tag_object");
   return object;
@@ -101,19 +93,12 @@ Status make_sampler(Napi::Env env, napi_value call, Handle* sampler) {
     throw_internal(env, "rangeMax beyond 32 bits");
   }
   switch (kind) {
-    case Kind::uniform:
-      *sampler = make_uniform_sampler(options);
-      return {};
-    case Kind::log_uniform:
-      *sampler = make_log_uniform_sampler(options);
-      return {};
-    case Kind::learned_unigram:
-      return make_learned_unigram_sampler(options, sampler);
+    case Kind::uniform: *sampler = make_uniform_sampler(options); return {};
+    case Kind::log_uniform: *sampler = make_log_uniform_sampler(options); return {};
+    case Kind::learned_unigram: return make_learned_unigram_sampler(options, sampler);
     case Kind::fixed_unigram:
       return make_fixed_unigram_sampler(options, read_fixed(env, get(env, call, "fixed")), sampler);
-    case Kind::all_candidate:
-      *sampler = make_all_candidate_sampler(options.range);
-      return {};
+    case Kind::all_candidate: *sampler = make_all_candidate_sampler(options.range); return {};
     case Kind::mindspore_uniform: {
       const bool avoid = get_bool(env, call, "avoidTrueClasses");
       *sampler = make_mindspore_uniform_sampler(options.range, options.num_sampled, seed, avoid);
@@ -129,8 +114,7 @@ Napi::Value create_sampler(const Napi::CallbackInfo& call) {
   if (sampler->unique() && sampler->num_sampled() > sampler->possible_classes()) {
     throw_error(call.Env(), "ERR_DRAW_IMPOSSIBLE",
                 "numSampled: " + std::to_string(sampler->num_sampled()) +
-                    " classes cannot be drawn without repeats, only " +
-                    std::to_string(sampler->possible_classes()) +
+                    " classes cannot be drawn without repeats, only " + std::to_string(sampler->possible_classes()) +
                     " of rangeMax = " + std::to_string(sampler->range()) + " can occur");
   }
   return wrap(call.Env(), std::move(sampler));
@@ -147,8 +131,7 @@ Napi::Value draw_sample(const Napi::CallbackInfo& call) {
   const size_t sampled = static_cast<size_t>(sampler.num_sampled());
   TypedArray classes = read_typed_array(env, call[2], "sampled");
   const bool wide = classes.type == napi_bigint64_array;
-  if (classes.length != sampled ||
-      (!wide && (classes.type != napi_int32_array || sampler.range() > INT32_MAX))) {
+  if (classes.length != sampled || (!wide && (classes.type != napi_int32_array || sampler.range() > INT32_MAX))) {
     throw_internal(env, "sampled: wrong element type or length");
   }
   Sample sample{};
@@ -158,8 +141,8 @@ Napi::Value draw_sample(const Napi::CallbackInfo& call) {
       static_cast<float*>(read_array_of(env, call[4], "sampledExpectedCount", napi_float32_array, sampled));
   sample.true_classes = true_classes.data();
   sample.num_true_classes = true_classes.size();
-  sample.true_expected_count = static_cast<float*>(
-      read_array_of(env, call[3], "trueExpectedCount", napi_float32_array, true_classes.size()));
+  sample.true_expected_count =
+      static_cast<float*>(read_array_of(env, call[3], "trueExpectedCount", napi_float32_array, true_classes.size()));
   throw_if_error(env, sampler.draw(sample));
   int32_t* narrow = static_cast<int32_t*>(classes.data);
   for (size_t i = 0; i < drawn.size(); ++i) narrow[i] = static_cast<int32_t>(drawn[i]);
@@ -226,11 +209,9 @@ Napi::Value compute_accidental_hits(const Napi::CallbackInfo& call) {
   const std::vector<int64_t> true_classes = read_ids(env, call[0], "trueClasses");
   const std::vector<int64_t> sampled = read_ids(env, call[1], "sampled");
   const size_t num_true = static_cast<size_t>(read_size(env, call[2], "numTrue"));
-  if (num_true < 1 || true_classes.size() > INT32_MAX || sampled.size() > INT32_MAX)
-    throw_internal(env, "sizes");
-  const AccidentalHits hits =
-      find_accidental_hits(true_classes.data(), true_classes.size(), num_true, sampled.data(), sampled.size(),
-                           call[3].As<Napi::Boolean>().Value());
+  if (num_true < 1 || true_classes.size() > INT32_MAX || sampled.size() > INT32_MAX) throw_internal(env, "sizes");
+  const AccidentalHits hits = find_accidental_hits(true_classes.data(), true_classes.size(), num_true, sampled.data(),
+                                                   sampled.size(), call[3].As<Napi::Boolean>().Value());
   const auto make = [env](const std::vector<int32_t>& numbers) {
     Napi::Int32Array array = Napi::Int32Array::New(env, numbers.size());
     std::copy(numbers.begin(), numbers.end(), array.Data());
@@ -247,14 +228,12 @@ Napi::Value compute_accidental_hits(const Napi::CallbackInfo& call) {
 void register_samplers(Napi::Env env, Napi::Object exports) {
   exports.Set("createSampler", Napi::Function::New(env, create_sampler, "createSampler"));
   exports.Set("drawSample", Napi::Function::New(env, draw_sample, "drawSample"));
-  exports.Set("firstImpossibleClass",
-              Napi::Function::New(env, first_impossible_class, "firstImpossibleClass"));
+  exports.Set("firstImpossibleClass", Napi::Function::New(env, first_impossible_class, "firstImpossibleClass"));
   exports.Set("samplerState", Napi::Function::New(env, sampler_state, "samplerState"));
   exports.Set("restoreSampler", Napi::Function::New(env, restore_sampler, "restoreSampler"));
   exports.Set("disposeSampler", Napi::Function::New(env, dispose_sampler, "disposeSampler"));
   exports.Set("parseVocab", Napi::Function::New(env, parse_vocab_file, "parseVocab"));
-  exports.Set("computeAccidentalHits",
-              Napi::Function::New(env, compute_accidental_hits, "computeAccidentalHits"));
+  exports.Set("computeAccidentalHits", Napi::Function::New(env, compute_accidental_hits, "computeAccidentalHits"));
 }
 
 }  // namespace sampled_softmax

@@ -15,9 +15,9 @@ namespace sampled_softmax {
 class Task {
  public:
   virtual ~Task() = default;
-  virtual Status run() = 0;                                // no JavaScript, no exceptions
+  virtual Status run() = 0;                                              // no JavaScript, no exceptions
   virtual Napi::Value result(Napi::Env env) { return env.Undefined(); }  // after a run that was ok
-  virtual void request_abort() {}                          // any thread: make `run` return soon (the environment ends)
+  virtual void request_abort() {}  // any thread: make `run` return soon (the environment ends)
 };
 
 // Queues the task and returns its Promise: resolved with task->result(), or rejected with an Error with a `code`.

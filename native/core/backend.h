@@ -14,7 +14,7 @@ namespace sampled_softmax {
 constexpr int32_t kBackendVersion = 1;
 
 struct Backend {
-  int32_t version;  // kBackendVersion of the headers that it was built with
+  int32_t version;   // kBackendVersion of the headers that it was built with
   const char* name;  // "cpu", "cuda"
   const char* (*instruction_set)();
 

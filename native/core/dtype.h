@@ -45,8 +45,9 @@ static inline float float16_to_float(uint16_t h) {
 static inline uint16_t float_to_float16(float f) {
   uint32_t u = float_to_bits(f), sign = (u >> 16) & 0x8000u, magnitude = u & 0x7fffffffu;
   if (magnitude > 0x7f800000u) return static_cast<uint16_t>(sign | 0x7e00u | ((magnitude >> 13) & 0x3ffu));
-  if (magnitude >= 0x47800000u) return static_cast<uint16_t>(sign | 0x7c00u);  // 65536 and beyond; 65520..65535 carry below
-  if (magnitude >= 0x38800000u) {  // normal in float16
+  if (magnitude >= 0x47800000u)
+    return static_cast<uint16_t>(sign | 0x7c00u);  // 65536 and beyond; 65520..65535 carry below
+  if (magnitude >= 0x38800000u) {                  // normal in float16
     uint32_t rebased = magnitude - 0x38000000u;
     return static_cast<uint16_t>(sign | ((rebased + 0xfffu + ((rebased >> 13) & 1u)) >> 13));
   }

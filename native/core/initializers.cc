@@ -127,8 +127,7 @@ double normal_quantile(double q) {
   return q < 0 ? -z : z;
 }
 
-void initialize(Table& table, const Initializer& initializer, ParallelFor parallel_for,
-                const std::atomic<bool>& stop) {
+void initialize(Table& table, const Initializer& initializer, ParallelFor parallel_for, const std::atomic<bool>& stop) {
   const double first = initializer.first, second = initializer.second;
   const auto fill_with = [&](const auto& value) { fill_table(table, initializer.seed, value, parallel_for, stop); };
   switch (initializer.distribution) {

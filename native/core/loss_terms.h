@@ -17,8 +17,8 @@ struct RowTerms {
 // `sum` = sum over the other columns of exp(z - max), their stored values; `max` is at least every logit of the row.
 // `full`: the columns are all classes, the true ones among them; otherwise the true logits count beside the columns.
 // `dz[j]` is the gradient of true logit j; g the gradient of the loss.
-static inline RowTerms softmax_terms(const double* logits, int64_t num_true, double max, double sum, bool full, double g,
-                                     double* dz) {
+static inline RowTerms softmax_terms(const double* logits, int64_t num_true, double max, double sum, bool full,
+                                     double g, double* dz) {
   const double label = 1.0 / static_cast<double>(num_true);
   double mean = 0, largest = -INFINITY;
   for (int64_t j = 0; j < num_true; ++j) {

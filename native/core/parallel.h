@@ -17,11 +17,13 @@ static inline void for_blocks(ParallelFor parallel_for, int64_t count, int64_t b
     std::remove_reference_t<F>* fn;
     int64_t count, block;
   } blocks{&fn, count, block};
-  parallel_for((count + block - 1) / block, [](void* context, int64_t index, int) {
-    const Blocks& b = *static_cast<Blocks*>(context);
-    const int64_t begin = index * b.block;
-    (*b.fn)(begin, begin + b.block < b.count ? begin + b.block : b.count);
-  }, &blocks);
+  parallel_for((count + block - 1) / block,
+               [](void* context, int64_t index, int) {
+                 const Blocks& b = *static_cast<Blocks*>(context);
+                 const int64_t begin = index * b.block;
+                 (*b.fn)(begin, begin + b.block < b.count ? begin + b.block : b.count);
+               },
+               &blocks);
 }
 
 }  // namespace sampled_softmax

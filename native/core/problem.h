@@ -31,11 +31,11 @@ struct ClassRows {
 // Where the gradient of a ClassRows goes. A slot is one use of a class row: for the sampled losses slot i * T + j is
 // label j of row i and slot B * T + s is sampled class s (TensorFlow's order); for the full softmax slot c is class c.
 struct RowGradients {
-  void* values = nullptr;          // [num_rows, width] in the arithmetic's dtype; null: not wanted. Every row is written
+  void* values = nullptr;  // [num_rows, width] in the arithmetic's dtype; null: not wanted. Every row is written
   int64_t num_rows = 0;
   const int64_t* slot_row = nullptr;  // [slots]: the output row of each slot; null: slot k goes to row k
-  bool merged = false;             // several slots may share a row, or a row may have none: sums, zeros where no slot
-  bool sampled_distinct = true;    // no two sampled slots share a row (they may share with labels)
+  bool merged = false;           // several slots may share a row, or a row may have none: sums, zeros where no slot
+  bool sampled_distinct = true;  // no two sampled slots share a row (they may share with labels)
 };
 
 enum class Loss : int32_t {
@@ -60,15 +60,15 @@ struct SampledProblem {
   Numerics numerics = Numerics::stable;
   HitMask hits = HitMask::all;
   bool subtract_log_q = true;
-  bool float64 = false;         // arithmetic, and dtype of losses and gradients: float64 or float32
+  bool float64 = false;            // arithmetic, and dtype of losses and gradients: float64 or float32
   bool reduced_precision = false;  // may multiply in bfloat16 (float32 accumulation) where weights or inputs are 16-bit
 
   ClassRows weights;
-  ClassRows biases;             // num_shards 0: none
+  ClassRows biases;              // num_shards 0: none
   const void* inputs = nullptr;  // [B, D]
   DType inputs_dtype = DType::float32;
-  const int64_t* labels = nullptr;   // [B, T]
-  const int64_t* sampled = nullptr;  // [S], repeats allowed
+  const int64_t* labels = nullptr;                 // [B, T]
+  const int64_t* sampled = nullptr;                // [S], repeats allowed
   const double* true_expected_count = nullptr;     // [B, T]; may be null unless subtract_log_q
   const double* sampled_expected_count = nullptr;  // [S]; as above
 

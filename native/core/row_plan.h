@@ -16,8 +16,8 @@ struct RowPlan {
   std::vector<int64_t> shard_start;  // [num_shards + 1] where each shard's output rows begin
   std::vector<int64_t> slot_row;     // [slots] the output row of each slot; empty: slot k is row k
   int64_t num_rows = 0;
-  bool merged = false;            // as RowGradients::merged
-  bool sampled_distinct = true;   // as RowGradients::sampled_distinct
+  bool merged = false;           // as RowGradients::merged
+  bool sampled_distinct = true;  // as RowGradients::sampled_distinct
 };
 
 // `ids` are the slots' classes, each in [0, rows): first `labels` of them for labels, then the sampled ones.

@@ -25,7 +25,8 @@ struct Status {
 #if defined(__GNUC__)
   __attribute__((format(printf, 2, 3)))
 #endif
-  static Status error(Code code, const char* format, ...) {
+  static Status
+  error(Code code, const char* format, ...) {
     Status status;
     status.code = code;
     va_list arguments;

@@ -31,7 +31,8 @@ Status run(const SampledProblem& problem, bool full) {
     prefer_huge_pages(problem.input_gradients, static_cast<size_t>(problem.batch * dim_bytes));
   }
   if (problem.weight_gradients.values) {
-    prefer_huge_pages(problem.weight_gradients.values, static_cast<size_t>(problem.weight_gradients.num_rows * dim_bytes));
+    prefer_huge_pages(problem.weight_gradients.values,
+                      static_cast<size_t>(problem.weight_gradients.num_rows * dim_bytes));
   }
   if constexpr (sizeof(T) == sizeof(float)) {
     if (can_reduce(step)) return run_reduced(step);

@@ -80,7 +80,8 @@ Status Step<T>::finish_class_gradients(const T* unmerged) {
       constexpr int64_t kSlots = 64;
       parallel_for((labels + kSlots - 1) / kSlots, threads, [&](int64_t task, int worker) {
         for (int64_t s = task * kSlots; s < std::min(labels, (task + 1) * kSlots); ++s) {
-          k.scaled(static_cast<T>(true_dz[s]), input_row(s / p.num_true, worker), p.dim, values + label_row(g, s) * p.dim);
+          k.scaled(static_cast<T>(true_dz[s]), input_row(s / p.num_true, worker), p.dim,
+                   values + label_row(g, s) * p.dim);
         }
       });
     } else {
@@ -103,7 +104,8 @@ Status Step<T>::finish_class_gradients(const T* unmerged) {
           for (size_t i = starts[static_cast<size_t>(r)]; i < starts[static_cast<size_t>(r) + 1]; ++i) {
             const auto [row, slot] = order[i];
             T* out = values + row * p.dim;
-            if (slot < labels) k.add_scaled(static_cast<T>(true_dz[slot]), input_row(slot / p.num_true, worker), p.dim, out);
+            if (slot < labels)
+              k.add_scaled(static_cast<T>(true_dz[slot]), input_row(slot / p.num_true, worker), p.dim, out);
             else k.add_scaled(T(1), unmerged + (slot - labels) * p.dim, p.dim, out);
           }
         }
@@ -114,10 +116,10 @@ Status Step<T>::finish_class_gradients(const T* unmerged) {
   return {};
 }
 
-#define INSTANTIATE(T)                                  \
+#define INSTANTIATE(T)                                                      \
   template int64_t Step<T>::column_row(const RowGradients&, int64_t) const; \
-  template bool Step<T>::sums_columns_apart() const;    \
-  template void Step<T>::clear_merged();                \
+  template bool Step<T>::sums_columns_apart() const;                        \
+  template void Step<T>::clear_merged();                                    \
   template Status Step<T>::finish_class_gradients(const T*);
 INSTANTIATE(float)
 INSTANTIATE(double)

@@ -74,13 +74,13 @@ void Step<T>::add_column_gradients(const Columns<T>& columns, const T* e, int64_
   });
 }
 
-#define INSTANTIATE(T)                                                                             \
-  template void Step<T>::read_columns(int64_t, int64_t, int64_t, int, const T**, T*);              \
-  template void Step<T>::column_outputs(int64_t, int64_t, int64_t, T*, T**) const;                 \
-  template void Step<T>::add_column_biases(int64_t, int64_t, const double*, bool);                 \
-  template void Step<T>::pack_columns(Columns<T>&);                                                \
-  template void Step<T>::add_column_gradients(const Columns<T>&, const T*, int64_t, int64_t, int64_t, const T*, int64_t, T*, \
-                                              bool);
+#define INSTANTIATE(T)                                                                                          \
+  template void Step<T>::read_columns(int64_t, int64_t, int64_t, int, const T**, T*);                           \
+  template void Step<T>::column_outputs(int64_t, int64_t, int64_t, T*, T**) const;                              \
+  template void Step<T>::add_column_biases(int64_t, int64_t, const double*, bool);                              \
+  template void Step<T>::pack_columns(Columns<T>&);                                                             \
+  template void Step<T>::add_column_gradients(const Columns<T>&, const T*, int64_t, int64_t, int64_t, const T*, \
+                                              int64_t, T*, bool);
 INSTANTIATE(float)
 INSTANTIATE(double)
 #undef INSTANTIATE

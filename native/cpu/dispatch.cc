@@ -17,13 +17,11 @@ struct Candidate {
 const Candidate kCandidates[] = {
 #if defined(__x86_64__)
     {"baseline", baseline_kernels, [] { return true; }},
-    {"avx2", avx2_kernels,
-     [] { return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"); }},
+    {"avx2", avx2_kernels, [] { return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"); }},
     {"avx512", avx512_kernels,
      [] {
        return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-              __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&
-              __builtin_cpu_supports("fma");
+              __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("fma");
      }},
     {"avx512bf16", avx512bf16_kernels,
      [] {
@@ -57,7 +55,8 @@ Choice choose() {
   for (const Candidate& c : kCandidates) {
     if (std::strcmp(c.name, wanted) == 0) {
       if (c.available()) choice.kernels = &c.kernels();
-      else choice.status = Status::error(Code::environment, "SAMPLED_SOFTMAX_ISA=%.40s: this processor lacks it", wanted);
+      else
+        choice.status = Status::error(Code::environment, "SAMPLED_SOFTMAX_ISA=%.40s: this processor lacks it", wanted);
       return choice;
     }
     known += known.empty() ? c.name : std::string(", ") + c.name;

@@ -33,7 +33,8 @@ class Hits {
 
   const int64_t* sampled_;
   std::vector<int64_t> table_;  // open addressing: a column of each distinct class, or -1
-  std::vector<int64_t> next_;   // another column of the same class, or -1; empty where no class repeats or only the last counts
+  std::vector<int64_t>
+      next_;  // another column of the same class, or -1; empty where no class repeats or only the last counts
   uint64_t mask_ = 0;
   int shift_ = 0;
 };

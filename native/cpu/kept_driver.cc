@@ -93,8 +93,9 @@ Status run_kept(Step<T>& s) {
       if (s.aborted()) return;
       const int64_t q = task * together;
       process_strips(s, columns, first + q, std::min(together, n - q), e + q * stride,
-                     worker_inputs + worker * inputs_size, worker_transposed ? worker_transposed + worker * transposed_size : nullptr,
-                     s.room(worker), panels ? panels + q * NR * NR : nullptr, panel_stride);
+                     worker_inputs + worker * inputs_size,
+                     worker_transposed ? worker_transposed + worker * transposed_size : nullptr, s.room(worker),
+                     panels ? panels + q * NR * NR : nullptr, panel_stride);
     });
     if (s.aborted()) return Status::error(Code::aborted, "aborted");
     if (!weight_rows && !s.column_bias_gradients) continue;

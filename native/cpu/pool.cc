@@ -34,11 +34,11 @@ struct Pool {
 
   // The job; written under `mutex` while no worker is inside.
   Job job;
-  int wanted = 0;                      // workers that may join this job
+  int wanted = 0;  // workers that may join this job
   std::atomic<int64_t> next{0};
   std::atomic<uint64_t> generation{0};  // of the job
-  std::atomic<int> inside{0};          // workers that have joined and not left
-  int started = 0;                     // worker threads in existence
+  std::atomic<int> inside{0};           // workers that have joined and not left
+  int started = 0;                      // worker threads in existence
 
   std::atomic<int> threads{0};  // as set; 0: not yet known
 };

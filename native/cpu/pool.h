@@ -26,8 +26,8 @@ template <class F>
 static inline void parallel_for(int64_t count, int threads, F&& fn) {
   using Body = std::remove_reference_t<F>;
   parallel_for_erased(
-      count, threads,
-      [](void* context, int64_t index, int worker) { (*static_cast<Body*>(context))(index, worker); }, &fn);
+      count, threads, [](void* context, int64_t index, int worker) { (*static_cast<Body*>(context))(index, worker); },
+      &fn);
 }
 template <class F>
 static inline void parallel_for(int64_t count, F&& fn) {

@@ -141,9 +141,7 @@ void Reduced::add_column_gradients(int64_t first, int64_t n, float* weight_rows,
 
 }  // namespace
 
-bool can_reduce(const Step<float>& s) {
-  return s.p.reduced_precision && kernels().bfloat16 && can_keep(s);
-}
+bool can_reduce(const Step<float>& s) { return s.p.reduced_precision && kernels().bfloat16 && can_keep(s); }
 
 Status run_reduced(Step<float>& s) {
   Reduced r(s);

@@ -55,7 +55,8 @@ void Step<T>::include_true_logits(int64_t strip) {
   const int64_t rows = rows_of(strip);
   for (int64_t r = 0; r < rows; ++r) {
     const int64_t row = strip * NR + r;
-    for (int64_t j = 0; j < p.num_true; ++j) max[row] = std::max(max[row], static_cast<T>(true_logits[row * p.num_true + j]));
+    for (int64_t j = 0; j < p.num_true; ++j)
+      max[row] = std::max(max[row], static_cast<T>(true_logits[row * p.num_true + j]));
   }
 }
 
@@ -114,14 +115,14 @@ void Step<T>::write_input_gradients(int64_t strip, const T* transposed, T* room)
   }
 }
 
-#define INSTANTIATE(T)                                                       \
-  template const T* Step<T>::input_rows(int64_t, T*) const;                  \
-  template void Step<T>::find_true_logits(int64_t, const T*, T*);            \
-  template void Step<T>::exclude_hits(int64_t, int64_t, int64_t, T*) const;  \
-  template void Step<T>::include_true_logits(int64_t);                       \
-  template void Step<T>::finish_rows(int64_t);                               \
-  template void Step<T>::activate(int64_t, int64_t, T*);                     \
-  template void Step<T>::clear_padding(int64_t, int64_t, T*) const;          \
+#define INSTANTIATE(T)                                                      \
+  template const T* Step<T>::input_rows(int64_t, T*) const;                 \
+  template void Step<T>::find_true_logits(int64_t, const T*, T*);           \
+  template void Step<T>::exclude_hits(int64_t, int64_t, int64_t, T*) const; \
+  template void Step<T>::include_true_logits(int64_t);                      \
+  template void Step<T>::finish_rows(int64_t);                              \
+  template void Step<T>::activate(int64_t, int64_t, T*);                    \
+  template void Step<T>::clear_padding(int64_t, int64_t, T*) const;         \
   template void Step<T>::write_input_gradients(int64_t, const T*, T*);
 INSTANTIATE(float)
 INSTANTIATE(double)

@@ -47,7 +47,8 @@ Status Scratch::allocate() {
     size_ = (bytes_ + align - 1) / align * align;
     if (!size_) size_ = kAlign;
     block_ = std::aligned_alloc(align, size_);
-    if (!block_) return Status::error(Code::out_of_memory, "not enough memory: a call needs %zu bytes to work in", bytes_);
+    if (!block_)
+      return Status::error(Code::out_of_memory, "not enough memory: a call needs %zu bytes to work in", bytes_);
     prefer_huge_pages(block_, size_);
   }
   for (const Part& part : parts_) {

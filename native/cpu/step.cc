@@ -10,9 +10,13 @@ namespace {
 template <class T>
 const Kernels<T>& kernels_for();
 template <>
-const Kernels<float>& kernels_for() { return kernels().float32; }
+const Kernels<float>& kernels_for() {
+  return kernels().float32;
+}
 template <>
-const Kernels<double>& kernels_for() { return kernels().float64; }
+const Kernels<double>& kernels_for() {
+  return kernels().float64;
+}
 
 }  // namespace
 

@@ -41,10 +41,10 @@ struct Step {
   T* max = nullptr;
   double* sum = nullptr;
   double* scale = nullptr;
-  double* true_logits = nullptr;  // [B * T]
-  double* true_dz = nullptr;      // [B * T] their gradients
+  double* true_logits = nullptr;            // [B * T]
+  double* true_dz = nullptr;                // [B * T] their gradients
   double* column_bias_gradients = nullptr;  // [S], sums of the columns; null where biases want none
-  T* worker_rows = nullptr;  // [threads][max(NR + 1, MR)][D] converted rows
+  T* worker_rows = nullptr;                 // [threads][max(NR + 1, MR)][D] converted rows
   int64_t worker_rows_size = 0;
 
   int64_t strips() const { return (p.batch + NR - 1) / NR; }
@@ -84,7 +84,8 @@ struct Step {
   void add_column_biases(int64_t begin, int64_t count, const double* sums, bool add);
   // Packs columns [begin, begin + count), in parallel.
   void pack_columns(Columns<T>& columns);
-  // Gradients of the packed columns' class rows from the strips [first, first + n) of e (strip_stride apart), in parallel.
+  // Gradients of the packed columns' class rows from the strips [first, first + n) of e (strip_stride apart), in
+  // parallel.
   void add_column_gradients(const Columns<T>& columns, const T* e, int64_t strip_stride, int64_t first, int64_t n,
                             const T* panels, int64_t panel_stride, T* weight_rows, bool add);
 

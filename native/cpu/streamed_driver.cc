@@ -30,8 +30,8 @@ struct Streamed {
 
   Status plan();
   void for_each_block_of_columns(void (Streamed::*work)());
-  void sum_rows();        // of the block of columns, into max and sum
-  void add_gradients();   // of the block of columns
+  void sum_rows();       // of the block of columns, into max and sum
+  void add_gradients();  // of the block of columns
   void gather_inputs(int64_t strip, int worker);
   T* transposed_sums(int64_t strip) const;
   void finish_input_gradients();
@@ -47,10 +47,10 @@ Streamed<T>::Streamed(Step<T>& step)
                             kColumnsBytes / static_cast<int64_t>(sizeof(T)) / std::max<int64_t>(p.dim, 1), step.MR,
                             std::min(kMostColumns, std::max<int64_t>(p.num_sampled, step.MR)))) *
                         step.MR),
-      strips_per_block(std::min(std::max<int64_t>(std::min(kLogitsBytes / (columns_per_block *
-                                                                           static_cast<int64_t>(sizeof(T))),
-                                                           kMostRows) / step.NR, 1),
-                                std::max<int64_t>(step.strips(), 1))) {}
+      strips_per_block(std::min(
+          std::max<int64_t>(
+              std::min(kLogitsBytes / (columns_per_block * static_cast<int64_t>(sizeof(T))), kMostRows) / step.NR, 1),
+          std::max<int64_t>(step.strips(), 1))) {}
 
 template <class T>
 Status Streamed<T>::plan() {
@@ -129,7 +129,8 @@ T* Streamed<T>::transposed_sums(int64_t strip) const {
 template <class T>
 void Streamed<T>::add_gradients() {
   const int NR = s.NR;
-  const int64_t tiles = s.tiles_of(columns.count), stride = tiles * s.MR * NR, panel_stride = strips_per_block * NR * NR;
+  const int64_t tiles = s.tiles_of(columns.count), stride = tiles * s.MR * NR,
+                panel_stride = strips_per_block * NR * NR;
   for (int64_t first = 0; first < s.strips(); first += strips_per_block) {
     const int64_t n = std::min(strips_per_block, s.strips() - first);
     parallel_for(n, s.threads, [&](int64_t q, int worker) {

@@ -6,15 +6,15 @@
 
 static int checks_passed = 0, checks_failed = 0;
 
-#define CHECK(condition, ...)                                    \
-  do {                                                           \
-    if (condition) {                                             \
-      ++checks_passed;                                           \
-    } else if (++checks_failed <= 50) {                          \
+#define CHECK(condition, ...)                                     \
+  do {                                                            \
+    if (condition) {                                              \
+      ++checks_passed;                                            \
+    } else if (++checks_failed <= 50) {                           \
       std::printf("%s:%d: %s: ", __FILE__, __LINE__, #condition); \
-      std::printf(__VA_ARGS__);                                  \
-      std::printf("\n");                                         \
-    }                                                            \
+      std::printf(__VA_ARGS__);                                   \
+      std::printf("\n");                                          \
+    }                                                             \
   } while (0)
 
 static inline int finish(const char* name) {

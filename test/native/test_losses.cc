@@ -54,8 +54,9 @@ struct Case {
         const double x = scale * normal(random);
         const float f = static_cast<float>(x);
         uint16_t half = stored == DType::float16 ? float_to_float16(f) : float_to_bfloat16(f);
-        const void* from = stored == DType::float64 ? static_cast<const void*>(&x)
-                           : stored == DType::float32 ? static_cast<const void*>(&f) : &half;
+        const void* from = stored == DType::float64   ? static_cast<const void*>(&x)
+                           : stored == DType::float32 ? static_cast<const void*>(&f)
+                                                      : &half;
         std::memcpy(&bytes[static_cast<size_t>(i) * size_of(stored)], from, size_of(stored));
       }
       return bytes;
@@ -146,10 +147,11 @@ void compare(const Shape& shape, const Options& o, uint32_t seed) {
                              worst(c.weight_gradients.data(), o.float64, want.weights),
                              worst(c.bias_gradients.data(), o.float64, want.biases)};
     for (int i = 0; i < 4; ++i) {
-      CHECK(errors[i] <= tolerance,
-            "B %d D %d S %d T %d C %d streamed %d full %d loss %d mode %d shards %d f64 %d stored %d: array %d off by %g",
-            int(shape.batch), int(shape.dim), int(shape.sampled), int(shape.num_true), int(shape.classes), streamed,
-            o.full, int(o.loss), int(o.mode), o.shards, o.float64, int(o.stored), i, errors[i]);
+      CHECK(
+          errors[i] <= tolerance,
+          "B %d D %d S %d T %d C %d streamed %d full %d loss %d mode %d shards %d f64 %d stored %d: array %d off by %g",
+          int(shape.batch), int(shape.dim), int(shape.sampled), int(shape.num_true), int(shape.classes), streamed,
+          o.full, int(o.loss), int(o.mode), o.shards, o.float64, int(o.stored), i, errors[i]);
     }
     // Other numbers of threads: the same bits.
     for (int threads : {1, 2, 8}) {
@@ -175,7 +177,7 @@ int main() {
     return 77;
   }
   set_pool_threads(8);
-  const Shape shapes[] = {{1, 1, 1, 1, 2},      {3, 10, 5, 2, 40},  {33, 50, 101, 1, 500}, {64, 32, 24, 1, 90},
+  const Shape shapes[] = {{1, 1, 1, 1, 2},      {3, 10, 5, 2, 40},      {33, 50, 101, 1, 500}, {64, 32, 24, 1, 90},
                           {65, 129, 13, 3, 60}, {7, 300, 400, 1, 1000}, {140, 8, 600, 2, 700}, {5, 0, 9, 1, 30},
                           {9, 16, 0, 2, 30},    {530, 17, 40, 1, 45}};
   uint32_t seed = 1;

@@ -66,14 +66,12 @@ int64_t ulps(float a, float b) {
 void check_draw(const char* what, const Drawn& got, const std::vector<int64_t>& classes,
                 const std::vector<float>& truth, const std::vector<float>& sampled) {
   CHECK(got.status.ok(), "%s: %s", what, got.status.message);
-  CHECK(got.classes == classes, "%s: other classes, first %lld", what,
-        static_cast<long long>(got.classes[0]));
+  CHECK(got.classes == classes, "%s: other classes, first %lld", what, static_cast<long long>(got.classes[0]));
   for (size_t i = 0; i < truth.size(); ++i) {
     CHECK(ulps(got.truth[i], truth[i]) <= 4, "%s: true count %zu is %.9g", what, i, double{got.truth[i]});
   }
   for (size_t i = 0; i < sampled.size(); ++i) {
-    CHECK(ulps(got.sampled[i], sampled[i]) <= 4, "%s: sampled count %zu is %.9g", what, i,
-          double{got.sampled[i]});
+    CHECK(ulps(got.sampled[i], sampled[i]) <= 4, "%s: sampled count %zu is %.9g", what, i, double{got.sampled[i]});
   }
 }
 
@@ -163,8 +161,7 @@ void test_exp_near_integers() {
       }
     }
   }
-  CHECK(kNearInteger > 1.2 * kSeriesExpError && asked == cases, "libm was asked %zu times of %zu", asked,
-        cases);
+  CHECK(kNearInteger > 1.2 * kSeriesExpError && asked == cases, "libm was asked %zu times of %zu", asked, cases);
 
   std::mt19937_64 random(1);
   std::uniform_real_distribution<double> uniform(0, std::log1p(static_cast<double>(range)));
@@ -187,8 +184,8 @@ void test_series() {
     worst_expm1 = std::max(worst_expm1, std::fabs(-series_one_minus_exp(down) / std::expm1(down) - 1));
     worst_log = std::max(worst_log, std::fabs(series_log_ratio(s) / (std::log1p(s) - std::log1p(-s)) - 1));
   }
-  CHECK(worst_exp < kSeriesExpError && worst_expm1 < 3e-11 && worst_log < 3e-11, "%g %g %g", worst_exp,
-        worst_expm1, worst_log);
+  CHECK(worst_exp < kSeriesExpError && worst_expm1 < 3e-11 && worst_log < 3e-11, "%g %g %g", worst_exp, worst_expm1,
+        worst_log);
 }
 
 void test_counts() {
@@ -205,8 +202,7 @@ void test_counts() {
       const Tries tries{8, draws, float32_steps};
       expected_counts(p.data(), p.size(), tries, counts.data());
       int64_t worst = 0;
-      for (size_t i = 0; i < p.size(); ++i)
-        worst = std::max(worst, ulps(counts[i], expected_count(p[i], tries)));
+      for (size_t i = 0; i < p.size(); ++i) worst = std::max(worst, ulps(counts[i], expected_count(p[i], tries)));
       CHECK(worst <= (float32_steps ? 3 : 1), "%lld draws: %lld ulp", static_cast<long long>(draws),
             static_cast<long long>(worst));
     }
@@ -233,8 +229,7 @@ void test_same_bits_on_every_instruction_set() {
       tables[t]->log_uniform_probabilities(p[t].data(), length, std::log1p(1e9), true);
       counts[t].resize(length);
       tables[t]->expected_counts(p[t].data(), length, 15708, true, counts[t].data());
-      CHECK(x[t] == x[0] && classes[t] == classes[0] && p[t] == p[0] && counts[t] == counts[0], "table %zu",
-            t);
+      CHECK(x[t] == x[0] && classes[t] == classes[0] && p[t] == p[0] && counts[t] == counts[0], "table %zu", t);
     }
   }
 }
@@ -249,18 +244,15 @@ void test_distinct() {
     for (int64_t& id : candidates) id = range - 1 - static_cast<int64_t>(random() % spread);
     seen.start(range, 500);
     size_t held = 0;
-    const size_t looked =
-        seen.keep_new(candidates.data(), candidates.size(), kept.data(), &held, kept.size());
+    const size_t looked = seen.keep_new(candidates.data(), candidates.size(), kept.data(), &held, kept.size());
     for (size_t i = 0; i < looked; ++i) {
       if (std::find(plain.begin(), plain.end(), candidates[i]) == plain.end()) plain.push_back(candidates[i]);
     }
     kept.resize(held);
-    CHECK(kept == plain && (held == 500 || looked == candidates.size()), "range %lld",
-          static_cast<long long>(range));
+    CHECK(kept == plain && (held == 500 || looked == candidates.size()), "range %lld", static_cast<long long>(range));
     seen.forget(kept.data(), held);
     seen.start(range, 500);
-    CHECK(seen.insert(kept[0]) && !seen.insert(kept[0]), "forgotten, range %lld",
-          static_cast<long long>(range));
+    CHECK(seen.insert(kept[0]) && !seen.insert(kept[0]), "forgotten, range %lld", static_cast<long long>(range));
     seen.forget(kept.data(), 1);
   }
 }
@@ -306,8 +298,7 @@ void test_weight_tree() {
     bool right = true;
     for (size_t id = 0; id < weights.size(); ++id) {
       right = right && tree.weight(static_cast<int64_t>(id)) == weights[id];
-      for (int64_t i = 0; i < weights[id]; ++i)
-        right = right && tree.find(target++) == static_cast<int64_t>(id);
+      for (int64_t i = 0; i < weights[id]; ++i) right = right && tree.find(target++) == static_cast<int64_t>(id);
     }
     CHECK(right && target == tree.total(), "%lld classes", static_cast<long long>(classes));
   }
@@ -322,8 +313,7 @@ void test_learning_stops_at_the_limit() {
   CHECK(sampler->restore(state).ok(), "restore");
   draw(*sampler, {0, 2, 2, 2});  // room for two more
   state = sampler->state();
-  CHECK((state.classes == std::vector<int64_t>{0, 1, 2}) && state.counts[0] == 1 && state.counts[2] == 1,
-        "capped");
+  CHECK((state.classes == std::vector<int64_t>{0, 1, 2}) && state.counts[0] == 1 && state.counts[2] == 1, "capped");
   for (auto [classes, counts] : std::initializer_list<std::pair<std::vector<int64_t>, std::vector<int64_t>>>{
            {{3}, {1}}, {{-1}, {1}}, {{1, 1}, {1, 1}}, {{1}, {0}}, {{1}, {}}, {{0, 1}, {INT32_MAX - 3, 1}}}) {
     SamplerState bad = state;
@@ -336,8 +326,7 @@ void test_learning_stops_at_the_limit() {
 
 void test_fixed_unigram() {
   std::unique_ptr<Sampler> sampler;
-  const auto make = [&](int64_t range, std::vector<float> weights, int64_t reserved, int64_t shards,
-                        int64_t shard) {
+  const auto make = [&](int64_t range, std::vector<float> weights, int64_t reserved, int64_t shards, int64_t shard) {
     FixedUnigramOptions unigram;
     unigram.unigrams = std::move(weights);
     unigram.num_reserved = reserved;
@@ -345,15 +334,12 @@ void test_fixed_unigram() {
     unigram.shard = shard;
     return make_fixed_unigram_sampler(options(range, 1, false), unigram, &sampler);
   };
-  CHECK(!make(2, {1, -1}, 0, 1, 0).ok() && !make(2, {1, NAN}, 0, 1, 0).ok() &&
-            !make(2, {1, INFINITY}, 0, 1, 0).ok(),
+  CHECK(!make(2, {1, -1}, 0, 1, 0).ok() && !make(2, {1, NAN}, 0, 1, 0).ok() && !make(2, {1, INFINITY}, 0, 1, 0).ok(),
         "wrong weights");
-  CHECK(!make(2, {0, 0}, 0, 1, 0).ok() && !make(0, {}, 0, 1, 0).ok() && !make(3, {1, 1}, 0, 1, 0).ok(),
-        "no weights");
+  CHECK(!make(2, {0, 0}, 0, 1, 0).ok() && !make(0, {}, 0, 1, 0).ok() && !make(3, {1, 1}, 0, 1, 0).ok(), "no weights");
   CHECK(!make(2, {3e38f, 3e38f}, 0, 1, 0).ok(), "sums that overflow");
   const Status negative = make(3, {1, 2, -3}, 0, 1, 0);
-  CHECK(std::string(negative.message) == "unigrams[2]: expected a finite weight >= 0, got -3", "%s",
-        negative.message);
+  CHECK(std::string(negative.message) == "unigrams[2]: expected a finite weight >= 0, got -3", "%s", negative.message);
   // 8 classes, 1 reserved, shard 1 of 2 holds 1 3 5 7: the weights numbered 0 2 4 6. TensorFlow finds three
   // here.
   CHECK(make(4, {1, 2, 3, 4, 5, 6, 7}, 1, 2, 1).ok(), "reserved and sharded");
@@ -361,8 +347,7 @@ void test_fixed_unigram() {
   for (size_t i = 0; i < 4; ++i) {
     CHECK(d.truth[i] == static_cast<float>(2 * i + 1) / 16.0f, "share %zu is %g", i, double{d.truth[i]});
   }
-  CHECK(make(4, {1, 2, 3, 4, 5, 6, 7}, 1, 2, 0).ok() && !sampler->possible(0) && sampler->possible(1),
-        "reserved");
+  CHECK(make(4, {1, 2, 3, 4, 5, 6, 7}, 1, 2, 0).ok() && !sampler->possible(0) && sampler->possible(1), "reserved");
   std::vector<int64_t> hits(4);
   for (int i = 0; i < 4000; ++i) ++hits[static_cast<size_t>(draw(*sampler, {}).classes[0])];
   CHECK(hits[0] == 0 && hits[3] > hits[2] && hits[2] > hits[1] && hits[1] > 400, "frequencies");
@@ -378,30 +363,26 @@ void test_vocab() {
             (weights == std::vector<float>{1, 2.5f, 300, 4, .5f}),
         "the forms of a line");
   CHECK(parse("", &weights).ok() && weights.empty(), "an empty file");
-  for (const char* bad :
-       {"a,1\nb,x", "a,", "a,-1", "a,nan", "a,inf", "a,1e99", " ", "1 2", "a,1\n\n,", "0x"}) {
+  for (const char* bad : {"a,1\nb,x", "a,", "a,-1", "a,nan", "a,inf", "a,1e99", " ", "1 2", "a,1\n\n,", "0x"}) {
     CHECK(!parse(bad, &weights).ok(), "'%s' is refused", bad);
   }
   const Status status = parse("a,1\n\nb,x\n", &weights);
-  CHECK(
-      std::strcmp(status.message, "line 3: expected a finite weight >= 0 in the last field, got 'b,x'") == 0,
-      "%s", status.message);
+  CHECK(std::strcmp(status.message, "line 3: expected a finite weight >= 0 in the last field, got 'b,x'") == 0, "%s",
+        status.message);
   parse(std::string(10'000, 'x'), &weights);
 }
 
 void test_mindspore() {
 #ifdef __GLIBCXX__
-  for (uint64_t n :
-       {uint64_t{1}, uint64_t{2}, uint64_t{7}, uint64_t{1000}, uint64_t{1} << 30, uint64_t{1'500'000'000},
-        uint64_t{2147483645}, uint64_t{2147483646}, uint64_t{2147483647}}) {
+  for (uint64_t n : {uint64_t{1}, uint64_t{2}, uint64_t{7}, uint64_t{1000}, uint64_t{1} << 30, uint64_t{1'500'000'000},
+                     uint64_t{2147483645}, uint64_t{2147483646}, uint64_t{2147483647}}) {
     for (uint64_t seed : {uint64_t{1}, uint64_t{42}, uint64_t{2147483647}, uint64_t{1} << 52}) {
       std::default_random_engine engine(seed);
       std::uniform_int_distribution<int64_t> theirs(0, static_cast<int64_t>(n) - 1);
       MinstdRand0 ours(seed);
       bool same = true;
       for (int i = 0; i < 200; ++i) same = same && static_cast<int64_t>(ours.uniform(n)) == theirs(engine);
-      CHECK(same, "n = %llu, seed %llu", static_cast<unsigned long long>(n),
-            static_cast<unsigned long long>(seed));
+      CHECK(same, "n = %llu, seed %llu", static_cast<unsigned long long>(n), static_cast<unsigned long long>(seed));
     }
   }
 #endif
@@ -425,8 +406,7 @@ void test_accidental_hits() {
     return find_accidental_hits(truth.data(), truth.size(), 2, sampled.data(), sampled.size(), last_only);
   };
   const AccidentalHits last = find(true), all = find(false);
-  CHECK((last.rows == std::vector<int32_t>{0, 0, 1, 1, 2} &&
-         last.positions == std::vector<int32_t>{2, 2, 1, 3, 3}),
+  CHECK((last.rows == std::vector<int32_t>{0, 0, 1, 1, 2} && last.positions == std::vector<int32_t>{2, 2, 1, 3, 3}),
         "TensorFlow's example");
   CHECK((all.rows == std::vector<int32_t>{0, 0, 1, 1, 1, 2, 2} &&
          all.positions == std::vector<int32_t>{2, 2, 1, 0, 3, 0, 3}),
@@ -447,8 +427,7 @@ void test_threads() {
   for (std::thread& thread : threads) thread.join();
   auto alone = make_log_uniform_sampler(options(1000, 50, true));
   for (int i = 0; i < 200; ++i) draw(*alone, {});
-  CHECK(good == std::vector<int>(4, 50) && sampler->state().generator == alone->state().generator,
-        "200 draws");
+  CHECK(good == std::vector<int>(4, 50) && sampler->state().generator == alone->state().generator, "200 draws");
 }
 
 }  // namespace

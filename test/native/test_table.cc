@@ -321,8 +321,8 @@ static void test_add(DType table_dtype, DType value_dtype, int64_t dim) {
   CHECK(add_rows(*table, ascending.data(), rows, values, value_dtype, 2, alone).ok(), "add");
   for (int64_t i = 0; i < rows * dim; ++i) {
     const TType expected = T::store(T::load(before[i]) + 2 * V::load(values[i]));
-    CHECK(std::memcmp(&static_cast<TType*>(table->data())[i], &expected, sizeof expected) == 0,
-          "ascending, element %d", static_cast<int>(i));
+    CHECK(std::memcmp(&static_cast<TType*>(table->data())[i], &expected, sizeof expected) == 0, "ascending, element %d",
+          static_cast<int>(i));
   }
 }
 

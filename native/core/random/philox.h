@@ -55,8 +55,7 @@ static inline void philox_next(Philox& philox, uint32_t* words, size_t blocks) {
 static inline void philox_skip(Philox& philox, uint64_t blocks) {
   const uint32_t add_low = static_cast<uint32_t>(blocks);
   uint32_t add_high = static_cast<uint32_t>(blocks >> 32);
-  uint32_t word0 = static_cast<uint32_t>(philox.counter_low),
-           word1 = static_cast<uint32_t>(philox.counter_low >> 32);
+  uint32_t word0 = static_cast<uint32_t>(philox.counter_low), word1 = static_cast<uint32_t>(philox.counter_low >> 32);
   word0 += add_low;
   if (word0 < add_low) ++add_high;
   word1 += add_high;

@@ -27,8 +27,7 @@ AliasTable::AliasTable(const std::vector<float>& weights) : buckets_(weights.siz
     (share_of(rich) < 1.0 ? low : high).push_back(rich);
   }
   // What rounding left over owns its whole bucket; but never a class of weight 0, which nobody may draw.
-  const int32_t heaviest =
-      static_cast<int32_t>(std::max_element(weights.begin(), weights.end()) - weights.begin());
+  const int32_t heaviest = static_cast<int32_t>(std::max_element(weights.begin(), weights.end()) - weights.begin());
   for (const std::vector<int32_t>* rest : {&low, &high}) {
     for (int32_t i : *rest) {
       buckets_[static_cast<size_t>(i)] = {1.0f, i};

@@ -49,8 +49,7 @@ bool DistinctClasses::insert(int64_t id) {
   return fresh;
 }
 
-size_t DistinctClasses::keep_new(const int64_t* candidates, size_t length, int64_t* kept, size_t* count,
-                                 size_t limit) {
+size_t DistinctClasses::keep_new(const int64_t* candidates, size_t length, int64_t* kept, size_t* count, size_t limit) {
   size_t i = 0, held = *count;
   for (; i < length && held < limit; ++i) {
     kept[held] = candidates[i];

@@ -27,10 +27,9 @@ class DistinctClasses {
 
  private:
   bool bitmap_ = true;
-  size_t slots_ = 0;  // of the hash set; a power of two
-  int shift_ = 0;     // 64 - log2(slots)
-  std::vector<uint64_t>
-      words_;  // the bitmap, or one slot a word: id + 1, 0 where empty. All 0 when nothing is held
+  size_t slots_ = 0;             // of the hash set; a power of two
+  int shift_ = 0;                // 64 - log2(slots)
+  std::vector<uint64_t> words_;  // the bitmap, or one slot a word: id + 1, 0 where empty. All 0 when nothing is held
 };
 
 }  // namespace sampled_softmax

@@ -21,8 +21,7 @@ void expected_counts(const double* p, size_t length, const Tries& tries, float* 
     for (size_t i = 0; i < length; ++i) counts[i] = expected_count(p[i], tries);
     return;
   }
-  const double draws =
-      tries.float32_steps ? static_cast<float>(tries.draws) : static_cast<double>(tries.draws);
+  const double draws = tries.float32_steps ? static_cast<float>(tries.draws) : static_cast<double>(tries.draws);
   if (!draw_kernels().expected_counts(p, length, draws, tries.float32_steps, counts)) return;
   for (size_t i = 0; i < length; ++i) {
     if (p[i] > kSeriesProbability) counts[i] = expected_count(p[i], tries);

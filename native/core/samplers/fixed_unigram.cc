@@ -64,26 +64,22 @@ Status make_fixed_unigram_sampler(const SamplerOptions& options, const FixedUnig
     if ((unigram.num_reserved + static_cast<int64_t>(i)) % unigram.num_shards != unigram.shard) continue;
     const float weight = std::pow(given, unigram.distortion);
     if (!std::isfinite(weight)) {
-      return Status::error(Code::invalid_argument,
-                           "unigrams[%zu]: %g to the power of %g does not fit float32", i,
+      return Status::error(Code::invalid_argument, "unigrams[%zu]: %g to the power of %g does not fit float32", i,
                            static_cast<double>(given), static_cast<double>(unigram.distortion));
     }
     total += weight;
     weights.push_back(weight);
   }
   if (static_cast<int64_t>(weights.size()) != options.range) {
-    return Status::error(
-        Code::invalid_argument,
-        "rangeMax: expected the number of weights, reserved ones included%s, which is %zu; got %lld",
-        unigram.num_shards > 1 ? ", of this shard" : "", weights.size(),
-        static_cast<long long>(options.range));
+    return Status::error(Code::invalid_argument,
+                         "rangeMax: expected the number of weights, reserved ones included%s, which is %zu; got %lld",
+                         unigram.num_shards > 1 ? ", of this shard" : "", weights.size(),
+                         static_cast<long long>(options.range));
   }
-  if (!(total > 0))
-    return Status::error(Code::invalid_argument, "unigrams: at least one weight must be positive");
+  if (!(total > 0)) return Status::error(Code::invalid_argument, "unigrams: at least one weight must be positive");
   if (total * static_cast<double>(weights.size()) > FLT_MAX) {
     return Status::error(Code::invalid_argument,
-                         "unigrams: the sum of the weights, %g, times their number does not fit float32",
-                         total);
+                         "unigrams: the sum of the weights, %g, times their number does not fit float32", total);
   }
   *sampler = std::make_unique<FixedUnigramSampler>(options, std::move(weights));
   return {};

@@ -107,8 +107,8 @@ TARGET_AVX2 void philox8_avx2(uint64_t key, uint64_t counter_low, uint64_t count
   const __m256i steps = _mm256_setr_epi64x(0, 1, 2, 3);
   __m256i c0[2], c1[2], c2[2], c3[2];
   for (int v = 0; v < 2; ++v) {
-    c0[v] = _mm256_add_epi64(
-        _mm256_set1_epi64x(static_cast<int64_t>(counter_low + 4 * static_cast<uint64_t>(v))), steps);
+    c0[v] =
+        _mm256_add_epi64(_mm256_set1_epi64x(static_cast<int64_t>(counter_low + 4 * static_cast<uint64_t>(v))), steps);
     c1[v] = _mm256_srli_epi64(c0[v], 32);
     c2[v] = _mm256_set1_epi64x(static_cast<int64_t>(counter_high));
     c3[v] = _mm256_srli_epi64(c2[v], 32);
@@ -117,8 +117,7 @@ TARGET_AVX2 void philox8_avx2(uint64_t key, uint64_t counter_low, uint64_t count
   for (int round = 0; round < 10; ++round) {
     const __m256i k0 = _mm256_set1_epi64x(key0), k1 = _mm256_set1_epi64x(key1);
     for (int v = 0; v < 2; ++v) {
-      const __m256i product0 = _mm256_mul_epu32(c0[v], multiplier0),
-                    product1 = _mm256_mul_epu32(c2[v], multiplier1);
+      const __m256i product0 = _mm256_mul_epu32(c0[v], multiplier0), product1 = _mm256_mul_epu32(c2[v], multiplier1);
       c0[v] = _mm256_xor_si256(_mm256_xor_si256(_mm256_srli_epi64(product1, 32), c1[v]), k0);
       c1[v] = product1;
       c2[v] = _mm256_xor_si256(_mm256_xor_si256(_mm256_srli_epi64(product0, 32), c3[v]), k1);

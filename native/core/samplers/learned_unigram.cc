@@ -51,23 +51,22 @@ class LearnedUnigramSampler final : public PhiloxSampler {
 
   Status restore_locked(const SamplerState& state) override {
     if (state.classes.size() != state.counts.size()) {
-      return Status::error(Code::invalid_argument, "state.learned: %zu classes but %zu counts",
-                           state.classes.size(), state.counts.size());
+      return Status::error(Code::invalid_argument, "state.learned: %zu classes but %zu counts", state.classes.size(),
+                           state.counts.size());
     }
     int64_t room = kLargestTotal - range(), last = -1;
     for (size_t i = 0; i < state.classes.size(); ++i) {
       const int64_t id = state.classes[i], count = state.counts[i];
       if (id <= last || id >= range()) {
         return Status::error(Code::invalid_argument,
-                             "state.learned.classes[%zu]: expected ascending classes in [0, %lld), got %lld",
-                             i, static_cast<long long>(range()), static_cast<long long>(id));
+                             "state.learned.classes[%zu]: expected ascending classes in [0, %lld), got %lld", i,
+                             static_cast<long long>(range()), static_cast<long long>(id));
       }
       if (count < 1 || count > room) {
-        return Status::error(
-            Code::invalid_argument,
-            "state.learned.counts[%zu]: expected a count of at least 1, with all weights summing to "
-            "at most 2147483647, got %lld",
-            i, static_cast<long long>(count));
+        return Status::error(Code::invalid_argument,
+                             "state.learned.counts[%zu]: expected a count of at least 1, with all weights summing to "
+                             "at most 2147483647, got %lld",
+                             i, static_cast<long long>(count));
       }
       room -= count;
       last = id;

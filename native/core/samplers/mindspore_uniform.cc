@@ -45,8 +45,7 @@ class MindSporeUniformSampler final : public Sampler {
   SamplerState state_locked() const override { return {{engine_.state()}, {}, {}}; }
 
   Status restore_locked(const SamplerState& state) override {
-    if (state.generator.size() != 1 || state.generator[0] < 1 ||
-        state.generator[0] >= MinstdRand0::kModulus) {
+    if (state.generator.size() != 1 || state.generator[0] < 1 || state.generator[0] >= MinstdRand0::kModulus) {
       return Status::error(Code::invalid_argument, "state.generator: expected one word in [1, 2147483646]");
     }
     engine_ = MinstdRand0(state.generator[0]);
@@ -62,8 +61,7 @@ class MindSporeUniformSampler final : public Sampler {
 uint64_t MinstdRand0::uniform(uint64_t n) {
   constexpr uint64_t kOutcomes = kModulus - 1;
   if (n == kOutcomes) return next() - 1;
-  if (n >
-      kOutcomes) {  // n is the modulus: two draws, of which the first says whether the last class is meant
+  if (n > kOutcomes) {  // n is the modulus: two draws, of which the first says whether the last class is meant
     uint64_t draw;
     do {
       draw = kOutcomes * uniform(2);

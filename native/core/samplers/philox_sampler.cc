@@ -59,8 +59,7 @@ SamplerState PhiloxSampler::state_locked() const {
 }
 
 Status PhiloxSampler::restore_locked(const SamplerState& state) {
-  if (state.generator.size() != 3)
-    return Status::error(Code::invalid_argument, "state.generator: expected 3 words");
+  if (state.generator.size() != 3) return Status::error(Code::invalid_argument, "state.generator: expected 3 words");
   generator_ = {state.generator[0], state.generator[1], state.generator[2]};
   return {};
 }

@@ -18,8 +18,8 @@ Status Sampler::restore(const SamplerState& state) {
 }
 
 Status Sampler::draw_limit_reached(size_t held, int64_t tries) const {
-  return Status::error(Code::draw_limit, "the sampler found only %zu of %lld distinct classes in %lld draws",
-                       held, static_cast<long long>(num_sampled_), static_cast<long long>(tries));
+  return Status::error(Code::draw_limit, "the sampler found only %zu of %lld distinct classes in %lld draws", held,
+                       static_cast<long long>(num_sampled_), static_cast<long long>(tries));
 }
 
 }  // namespace sampled_softmax

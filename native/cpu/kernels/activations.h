@@ -30,9 +30,9 @@ static inline __attribute__((always_inline)) typename Double::V exp_of(typename 
   V r = Double::fma(n, Double::set1(-0.69314718036912382), x);  // ln 2 in two parts: n times the first is exact
   r = Double::fma(n, Double::set1(-1.9082149292705877e-10), r);
   V p = Double::set1(1.0 / 6227020800.0);
-  const double inverse_factorials[] = {1.0 / 479001600, 1.0 / 39916800, 1.0 / 3628800, 1.0 / 362880, 1.0 / 40320,
-                                       1.0 / 5040,      1.0 / 720,      1.0 / 120,     1.0 / 24,     1.0 / 6,
-                                       0.5,             1.0,            1.0};
+  const double inverse_factorials[] = {
+      1.0 / 479001600, 1.0 / 39916800, 1.0 / 3628800, 1.0 / 362880, 1.0 / 40320, 1.0 / 5040, 1.0 / 720,
+      1.0 / 120,       1.0 / 24,       1.0 / 6,       0.5,          1.0,         1.0};
 #pragma GCC unroll 13
   for (int i = 0; i < 13; ++i) p = Double::fma(p, r, Double::set1(inverse_factorials[i]));
   const V result = reinterpret_cast<V>(reinterpret_cast<Double::I>(p) + (reinterpret_cast<Double::I>(y) << 52));
@@ -93,7 +93,8 @@ struct Sum {
     S::store(a, sum);
     S::store(b, lost);
     // An infinite sum has lost NaN.
-    for (int i = 0; i < S::L; ++i) total[i] += a[i] - a[i] == 0 ? static_cast<double>(a[i]) + static_cast<double>(b[i]) : static_cast<double>(a[i]);
+    for (int i = 0; i < S::L; ++i)
+      total[i] += a[i] - a[i] == 0 ? static_cast<double>(a[i]) + static_cast<double>(b[i]) : static_cast<double>(a[i]);
   }
 };
 
@@ -115,7 +116,8 @@ static inline __attribute__((always_inline)) void map_and_sum(typename S::T* z, 
 template <class S>
 static void exponentials(typename S::T* z, int64_t columns, const typename S::T* max, double* sum) {
   const typename S::V m[2] = {S::load(max), S::load(max + S::L)};
-  map_and_sum<S>(z, columns, sum, [&m](typename S::V x, int half, typename S::V& g) { return g = exp_of(x - m[half]); });
+  map_and_sum<S>(z, columns, sum,
+                 [&m](typename S::V x, int half, typename S::V& g) { return g = exp_of(x - m[half]); });
 }
 
 // With u = exp(-|z|): softplus(z) = max(z, 0) + log(1 + u); sigmoid(z) = 1 / (1 + u), or u / (1 + u) where z < 0.

@@ -6,7 +6,8 @@
 //   strip   NR rows of the batch, transposed: [D][NR].
 //   z, e    logits and what becomes of them, of one strip: [columns][NR]. A column is NR contiguous elements, so every
 //           operation over the columns of a row is a vector operation over lanes, and needs no horizontal step.
-//   panel   NR dims of many rows: [rows][NR]; panel p holds dims p * NR onwards. What the class gradients multiply with.
+//   panel   NR dims of many rows: [rows][NR]; panel p holds dims p * NR onwards. What the class gradients multiply
+//   with.
 // The logits read a tile along its columns, the input gradients read the same tile along its dims: one packed copy of
 // the class rows serves both products.
 #pragma once
@@ -32,9 +33,9 @@ struct Kernels {
   void (*pack_tile)(const T* const* rows, int64_t dim, T* tile);
   // Transposes `count` <= NR rows, `dim` apart, to a strip; the rest of the strip is zero.
   void (*pack_strip)(const T* rows, int64_t count, int64_t dim, T* strip);
-  // panels[p * panel_stride + r * NR + j] = scale[r] * rows[r * dim + p * NR + j] for r < count; zero beyond count or dim.
-  void (*pack_panels)(const T* rows, int64_t count, int64_t dim, const double* scale, T* panels,
-                      int64_t panel_stride);
+  // panels[p * panel_stride + r * NR + j] = scale[r] * rows[r * dim + p * NR + j] for r < count; zero beyond count or
+  // dim.
+  void (*pack_panels)(const T* rows, int64_t count, int64_t dim, const double* scale, T* panels, int64_t panel_stride);
 
   // z[c][r] = sum_d tile[d][c] * strip[d][r] + offset[c], for all columns of `tiles` tiles.
   void (*logits)(const T* tile, int64_t tiles, const T* strip, int64_t dim, const T* offset, T* z);

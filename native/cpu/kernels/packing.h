@@ -23,7 +23,8 @@ static void convert(const void* src, DType dtype, int64_t n, T* dst) {
   }
 }
 
-// Through a small block in the L1 cache: the tile is then written once, line by line, and its lines can be fetched ahead.
+// Through a small block in the L1 cache: the tile is then written once, line by line, and its lines can be fetched
+// ahead.
 template <class S>
 static void pack_tile(const typename S::T* const* rows, int64_t dim, typename S::T* tile) {
   constexpr int MR = S::MR;
@@ -62,7 +63,8 @@ static void unpack_strip(const typename S::T* transposed, int64_t count, int64_t
   for (int64_t d0 = 0; d0 < dim; d0 += kDims) {
     const int64_t d1 = d0 + kDims < dim ? d0 + kDims : dim;
     for (int64_t r = 0; r < count; ++r) {
-      for (int64_t d = d0; d < d1; ++d) rows[r * dim + d] = static_cast<typename S::T>(scale[r]) * transposed[d * NR + r];
+      for (int64_t d = d0; d < d1; ++d)
+        rows[r * dim + d] = static_cast<typename S::T>(scale[r]) * transposed[d * NR + r];
     }
   }
 }
