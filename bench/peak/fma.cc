@@ -1,4 +1,4 @@
-// The most float32 multiply-adds that the processor can do: register-resident chains, on all asked-for threads at once.
+// The most float32 multiply-adds that the processor can do: chains in registers, on all threads at once.
 // Usage: fma THREADS. Prints GFLOP/s, the best of three rounds of half a second.
 #include <algorithm>
 #include <atomic>
@@ -12,6 +12,8 @@
 constexpr int kBytes = 64, kChains = 24;
 #elif defined(__AVX__)
 constexpr int kBytes = 32, kChains = 12;  // 16 registers, of which the chains must leave two
+#elif defined(__aarch64__)
+constexpr int kBytes = 16, kChains = 24;
 #else
 constexpr int kBytes = 16, kChains = 12;
 #endif

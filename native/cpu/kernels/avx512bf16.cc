@@ -21,10 +21,12 @@ struct Double : Vector<double, int64_t, 8> {
 };
 
 #include "cpu/kernels/activations.h"
-#include "cpu/kernels/bfloat16.h"
 #include "cpu/kernels/packing.h"
 #include "cpu/kernels/products.h"
 #include "cpu/kernels/table.h"
+
+// Uses what the others define.
+#include "cpu/kernels/bfloat16.h"
 
 constexpr KernelSet kSet = {"avx512bf16", kernels_of<Float>(), kernels_of<Double>(), &bfloat16::kKernels};
 
