@@ -83,6 +83,9 @@ export interface OutputArray {
 }
 
 /** One call's arithmetic, and the caller's arrays that it writes to. */
+/** Elements up to which {@link Outputs.make} leaves out the zeros. */
+const largestUnzeroed = 1 << 20;
+
 export class Outputs {
   readonly float64: boolean;
   readonly asynchronous: boolean;
@@ -94,8 +97,11 @@ export class Outputs {
     this.asynchronous = asynchronous;
   }
 
+  /** An array whose elements are not yet anything: the kernels write every one, and zeros would cost a small step a tenth of its time. */
   make(length: number): FloatArray {
-    return this.float64 ? new Float64Array(length) : new Float32Array(length);
+    const type = this.float64 ? Float64Array : Float32Array;
+    if (length > largestUnzeroed) return new type(length); // of memory fresh from the system, which is zero anyway
+    return new type(Buffer.allocUnsafeSlow(length * type.BYTES_PER_ELEMENT).buffer as ArrayBuffer, 0, length);
   }
 
   /** The caller's array, checked, or a new one. `capacity`: a longer one will do, and its beginning is used. */

@@ -22,17 +22,18 @@ namespace {
 // Everything that a problem's pointers point to, kept alive for as long as the call runs.
 class Holdings {
  public:
-  explicit Holdings(Napi::Env env) : env_(env) {}
+  // `asynchronous`: arrays must outlive the call that passed them.
+  Holdings(Napi::Env env, bool asynchronous) : env_(env), asynchronous_(asynchronous) {}
 
   // Keeps the typed array from being collected; the facade has pinned its buffer where JavaScript could detach it.
   TypedArray keep(napi_value value, const char* name) {
     TypedArray array = read_typed_array(env_, value, name);
-    references_.push_back(Napi::Persistent(Napi::Value(env_, value).As<Napi::Object>()));
+    hold(value);
     return array;
   }
   void* keep_array(napi_value value, const char* name, napi_typedarray_type type, size_t length) {
     void* data = read_array_of(env_, value, name, type, length);
-    references_.push_back(Napi::Persistent(Napi::Value(env_, value).As<Napi::Object>()));
+    hold(value);
     return data;
   }
   const int64_t* ids(napi_value value, const char* name) {
@@ -114,7 +115,12 @@ class Holdings {
  private:
   static constexpr int64_t kAnyRows = -1;  // rows of no width: the array cannot tell how many
 
+  void hold(napi_value value) {
+    if (asynchronous_) references_.push_back(Napi::Persistent(Napi::Value(env_, value).As<Napi::Object>()));
+  }
+
   Napi::Env env_;
+  const bool asynchronous_;
   std::vector<Napi::ObjectReference> references_;
   std::vector<std::vector<int64_t>> ids_;
   std::vector<std::vector<double>> doubles_;
@@ -166,7 +172,7 @@ void read_common(Napi::Env env, napi_value call, Holdings& held, Problem& p, siz
 template <class Problem, Status (*Backend::*function)(const Problem&)>
 class LossTask final : public Task {
  public:
-  LossTask(Napi::Env env, napi_value call) : held_(env) { read(env, call); }
+  LossTask(Napi::Env env, napi_value call, bool asynchronous) : held_(env, asynchronous) { read(env, call); }
 
   Status run() override {
     auto locks = held_.lock_tables();
@@ -214,14 +220,14 @@ void SoftmaxTask::read(Napi::Env env, napi_value call) {
 
 template <class LossTask>
 Napi::Value run_now(const Napi::CallbackInfo& call) {
-  LossTask task(call.Env(), call[0]);
+  LossTask task(call.Env(), call[0], false);
   throw_if_error(call.Env(), task.run());
   return call.Env().Undefined();
 }
 
 template <class LossTask>
 Napi::Value run_later(const Napi::CallbackInfo& call) {
-  return enqueue(call.Env(), std::make_unique<LossTask>(call.Env(), call[0]));
+  return enqueue(call.Env(), std::make_unique<LossTask>(call.Env(), call[0], true));
 }
 
 Napi::Value lay_out_rows(const Napi::CallbackInfo& call) {

@@ -62,65 +62,59 @@ void Step<T>::write_bias_gradients() {
 }
 
 template <class T>
-Status Step<T>::finish_class_gradients(const T* unmerged) {
-  const int64_t labels = p.batch * p.num_true;
-  if (p.weight_gradients.values) {
-    const RowGradients& g = p.weight_gradients;
-    T* values = static_cast<T*>(g.values);
-    Scratch rooms;
-    T* room = nullptr;
-    rooms.plan(room, threads * p.dim);
-    if (Status status = rooms.allocate(); !status.ok()) return status;
-    const auto input_row = [&](int64_t i, int worker) {
-      const StoredRow row{static_cast<const char*>(p.inputs) + static_cast<size_t>(i * p.dim) * size_of(p.inputs_dtype),
-                          p.inputs_dtype};
-      return read_row(k, row, p.dim, room + worker * p.dim);
-    };
-    if (!g.merged && !full) {
-      constexpr int64_t kSlots = 64;
-      parallel_for((labels + kSlots - 1) / kSlots, threads, [&](int64_t task, int worker) {
-        for (int64_t s = task * kSlots; s < std::min(labels, (task + 1) * kSlots); ++s) {
-          k.scaled(static_cast<T>(true_dz[s]), input_row(s / p.num_true, worker), p.dim,
-                   values + label_row(g, s) * p.dim);
-        }
-      });
-    } else {
-      std::vector<Keyed> order;
-      order.reserve(static_cast<size_t>(labels + (unmerged ? p.num_sampled : 0)));
-      for (int64_t s = 0; s < labels; ++s) order.push_back({label_row(g, s), s});
-      if (unmerged) {
-        for (int64_t c = 0; c < p.num_sampled; ++c) order.push_back({column_row(g, c), labels + c});
-      }
-      radix_sort(order);
-      std::vector<size_t> starts;  // of the rows
-      for (size_t i = 0; i < order.size(); ++i) {
-        if (i == 0 || order[i].key != order[i - 1].key) starts.push_back(i);
-      }
-      starts.push_back(order.size());
-      constexpr int64_t kRows = 64;
-      const int64_t rows = static_cast<int64_t>(starts.size()) - 1;
-      parallel_for((rows + kRows - 1) / kRows, threads, [&](int64_t task, int worker) {
-        for (int64_t r = task * kRows; r < std::min(rows, (task + 1) * kRows); ++r) {
-          for (size_t i = starts[static_cast<size_t>(r)]; i < starts[static_cast<size_t>(r) + 1]; ++i) {
-            const auto [row, slot] = order[i];
-            T* out = values + row * p.dim;
-            if (slot < labels)
-              k.add_scaled(static_cast<T>(true_dz[slot]), input_row(slot / p.num_true, worker), p.dim, out);
-            else k.add_scaled(T(1), unmerged + (slot - labels) * p.dim, p.dim, out);
-          }
-        }
-      });
-    }
+void Step<T>::write_label_gradients(int64_t strip, const T* rows) {
+  const RowGradients& g = p.weight_gradients;
+  if (!g.values || g.merged || full) return;
+  const int64_t first = strip * NR, begin = first * p.num_true, end = begin + rows_of(strip) * p.num_true;
+  for (int64_t i = begin; i < end; ++i) {
+    k.scaled(static_cast<T>(true_dz[i]), rows + (i / p.num_true - first) * p.dim, p.dim,
+             static_cast<T*>(g.values) + label_row(g, i) * p.dim);
   }
+}
+
+template <class T>
+void Step<T>::finish_class_gradients(const T* unmerged) {
+  if (p.weight_gradients.values && (p.weight_gradients.merged || full)) merge_class_gradients(unmerged);
   if (p.bias_gradients.values) write_bias_gradients();
-  return {};
+}
+
+template <class T>
+void Step<T>::merge_class_gradients(const T* unmerged) {
+  const RowGradients& g = p.weight_gradients;
+  const int64_t labels = p.batch * p.num_true;
+  std::vector<Keyed> order;  // slots by their rows
+  order.reserve(static_cast<size_t>(labels + (unmerged ? p.num_sampled : 0)));
+  for (int64_t i = 0; i < labels; ++i) order.push_back({label_row(g, i), i});
+  for (int64_t c = 0; unmerged && c < p.num_sampled; ++c) order.push_back({column_row(g, c), labels + c});
+  radix_sort(order);
+  std::vector<size_t> starts;  // of the rows
+  for (size_t i = 0; i < order.size(); ++i) {
+    if (i == 0 || order[i].key != order[i - 1].key) starts.push_back(i);
+  }
+  starts.push_back(order.size());
+  constexpr int64_t kRows = 64;
+  const int64_t rows = static_cast<int64_t>(starts.size()) - 1;
+  parallel_for((rows + kRows - 1) / kRows, threads, [&](int64_t task, int worker) {
+    const size_t begin = starts[static_cast<size_t>(task * kRows)];
+    const size_t end = starts[static_cast<size_t>(std::min(rows, (task + 1) * kRows))];
+    for (size_t i = begin; i < end; ++i) {
+      const auto [row, slot] = order[i];
+      T* out = static_cast<T*>(g.values) + row * p.dim;
+      if (slot < labels) {
+        k.add_scaled(static_cast<T>(true_dz[slot]), input_row(slot / p.num_true, room(worker)), p.dim, out);
+      } else {
+        k.add_scaled(T(1), unmerged + (slot - labels) * p.dim, p.dim, out);
+      }
+    }
+  });
 }
 
 #define INSTANTIATE(T)                                                      \
   template int64_t Step<T>::column_row(const RowGradients&, int64_t) const; \
   template bool Step<T>::sums_columns_apart() const;                        \
   template void Step<T>::clear_merged();                                    \
-  template Status Step<T>::finish_class_gradients(const T*);
+  template void Step<T>::write_label_gradients(int64_t, const T*);          \
+  template void Step<T>::finish_class_gradients(const T*);
 INSTANTIATE(float)
 INSTANTIATE(double)
 #undef INSTANTIATE

@@ -27,14 +27,15 @@ void Step<T>::read_columns(int64_t begin, int64_t count, int64_t tile, int worke
 
 template <class T>
 void Step<T>::pack_columns(Columns<T>& columns) {
-  const int64_t tiles = tiles_of(columns.count), share = tiles_per_task(tiles, threads, 32);
-  parallel_for((tiles + share - 1) / share, threads, [&](int64_t task, int worker) {
-    for (int64_t t = task * share; t < std::min(tiles, (task + 1) * share); ++t) {
-      const T* rows[16];
-      read_columns(columns.begin, columns.count, t, worker, rows, columns.offset + t * MR);
-      k.pack_tile(rows, p.dim, columns.tiles + t * MR * p.dim);
-    }
-  });
+  const int64_t tiles = tiles_of(columns.count), share = tiles_per_task(tiles, threads, kMostTilesToPack);
+  parallel_for((tiles + share - 1) / share, threads_to_pack(tiles * MR * p.dim, threads),
+               [&](int64_t task, int worker) {
+                 for (int64_t t = task * share; t < std::min(tiles, (task + 1) * share); ++t) {
+                   const T* rows[16];
+                   read_columns(columns.begin, columns.count, t, worker, rows, columns.offset + t * MR);
+                   k.pack_tile(rows, p.dim, columns.tiles + t * MR * p.dim);
+                 }
+               });
 }
 
 template <class T>

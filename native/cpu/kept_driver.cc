@@ -42,6 +42,7 @@ void process_strips(Step<T>& s, const Columns<T>& columns, int64_t first, int64_
     if (panels) {
       const T* rows = s.input_rows(strip, room);
       s.k.pack_panels(rows, s.rows_of(strip), dim, s.scale + row, panels + q * NR * NR, panel_stride);
+      s.write_label_gradients(strip, rows);
     }
     if (s.p.input_gradients) {
       s.k.input_gradients(columns.tiles, tiles, z, dim, transposed, false);
@@ -103,7 +104,8 @@ Status run_kept(Step<T>& s) {
     s.add_column_gradients(columns, e, stride, first, n, panels, panel_stride, weight_rows, add);
   }
   if (s.aborted()) return Status::error(Code::aborted, "aborted");
-  return s.finish_class_gradients(unmerged);
+  s.finish_class_gradients(unmerged);
+  return {};
 }
 
 template bool can_keep(const Step<float>&);

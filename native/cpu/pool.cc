@@ -17,9 +17,10 @@
 namespace sampled_softmax {
 namespace {
 
-// Waking a sleeping thread costs about 5 to 50 us, a training step of a small model not much more: so workers look for
-// the next job a little longer before they sleep. No longer: a spinning pool would take a core from the event loop.
-constexpr auto kSpin = std::chrono::microseconds(20);
+// Waking a sleeping thread costs about 5 to 50 us, a step of a small model 50: so workers look for the next job for
+// about as long as a training loop needs between two steps before they sleep. No longer: a spinning pool would take a
+// core from the event loop.
+constexpr auto kSpin = std::chrono::microseconds(200);
 
 struct Job {
   ParallelBody body = nullptr;

@@ -72,14 +72,15 @@ Status Reduced::plan() {
 }
 
 void Reduced::pack_columns() {
-  const int64_t share = tiles_per_task(tiles, s.threads, 32);
-  parallel_for((tiles + share - 1) / share, s.threads, [&](int64_t task, int worker) {
-    for (int64_t t = task * share; t < std::min(tiles, (task + 1) * share); ++t) {
-      const float* rows[16] = {};
-      s.read_columns(0, p.num_sampled, t, worker, rows, offset + t * MR);
-      k.pack_tile(rows, dim, tiles_along_dims + t * MR * depth, tiles_along_columns + t * MR / 2 * dim);
-    }
-  });
+  const int64_t share = tiles_per_task(tiles, s.threads, kMostTilesToPack);
+  parallel_for((tiles + share - 1) / share, threads_to_pack(tiles * MR * dim, s.threads),
+               [&](int64_t task, int worker) {
+                 for (int64_t t = task * share; t < std::min(tiles, (task + 1) * share); ++t) {
+                   const float* rows[16] = {};
+                   s.read_columns(0, p.num_sampled, t, worker, rows, offset + t * MR);
+                   k.pack_tile(rows, dim, tiles_along_dims + t * MR * depth, tiles_along_columns + t * MR / 2 * dim);
+                 }
+               });
 }
 
 void Reduced::process_strips(int64_t first, int64_t q0, int64_t count, int worker) {
@@ -107,8 +108,9 @@ void Reduced::process_strips(int64_t first, int64_t q0, int64_t count, int worke
     Pair* columns = e_along_columns + worker * e_stride;
     k.round(zq, tiles, columns, e_along_rows + (q0 + q) * e_stride);
     if (panels) {
-      k.pack_panels(s.input_rows(strip, room), s.rows_of(strip), dim, s.scale + strip * NR,
-                    panels + (q0 + q) * NR / 2 * NR, panel_stride);
+      const float* rows = s.input_rows(strip, room);
+      k.pack_panels(rows, s.rows_of(strip), dim, s.scale + strip * NR, panels + (q0 + q) * NR / 2 * NR, panel_stride);
+      s.write_label_gradients(strip, rows);
     }
     if (p.input_gradients) {
       float* out = transposed + worker * (dim + MR) * NR;
@@ -161,7 +163,8 @@ Status run_reduced(Step<float>& s) {
     r.add_column_gradients(first, n, weight_rows, first > 0 || (p.weight_gradients.merged && !r.unmerged));
   }
   if (s.aborted()) return Status::error(Code::aborted, "aborted");
-  return s.finish_class_gradients(r.unmerged);
+  s.finish_class_gradients(r.unmerged);
+  return {};
 }
 
 }  // namespace sampled_softmax

@@ -24,6 +24,12 @@ const T* Step<T>::input_rows(int64_t strip, T* room) const {
 }
 
 template <class T>
+const T* Step<T>::input_row(int64_t row, T* room) const {
+  const char* data = static_cast<const char*>(p.inputs) + static_cast<size_t>(row * p.dim) * size_of(p.inputs_dtype);
+  return read_row(k, {data, p.inputs_dtype}, p.dim, room);
+}
+
+template <class T>
 void Step<T>::find_true_logits(int64_t strip, const T* rows, T* room) {
   const int64_t begin = strip * NR * p.num_true, end = begin + rows_of(strip) * p.num_true;
   for (int64_t i = begin; i < end; ++i) {
@@ -117,6 +123,7 @@ void Step<T>::write_input_gradients(int64_t strip, const T* transposed, T* room)
 
 #define INSTANTIATE(T)                                                      \
   template const T* Step<T>::input_rows(int64_t, T*) const;                 \
+  template const T* Step<T>::input_row(int64_t, T*) const;                  \
   template void Step<T>::find_true_logits(int64_t, const T*, T*);           \
   template void Step<T>::exclude_hits(int64_t, int64_t, int64_t, T*) const; \
   template void Step<T>::include_true_logits(int64_t);                      \

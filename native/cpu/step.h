@@ -60,6 +60,7 @@ struct Step {
   // ---- rows.cc
   // The strip's rows as T: the caller's own memory, or converted into `room`.
   const T* input_rows(int64_t strip, T* room) const;
+  const T* input_row(int64_t row, T* room) const;
   // true_logits of the strip's rows.
   void find_true_logits(int64_t strip, const T* rows, T* room);
   // Leaves the accidental hits of the strip's rows out of z, which holds columns [begin, begin + count).
@@ -95,8 +96,11 @@ struct Step {
   int64_t label_row(const RowGradients& g, int64_t label) const;    // the output row of label i * T + j
   int64_t column_row(const RowGradients& g, int64_t column) const;  // of a column
   void clear_merged();
-  // What remains when all columns are summed: the labels' rows, repeated columns, and the biases.
-  Status finish_class_gradients(const T* unmerged);
+  // The rows that unmerged gradients have for the labels of a strip.
+  void write_label_gradients(int64_t strip, const T* rows);
+  // What remains when all columns are summed: rows that several slots share, and the biases.
+  void finish_class_gradients(const T* unmerged);
+  void merge_class_gradients(const T* unmerged);
   void write_bias_gradients();
 };
 

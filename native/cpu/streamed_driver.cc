@@ -188,7 +188,10 @@ Status run_streamed(Step<T>& s) {
   });
   streamed.for_each_block_of_columns(&Streamed<T>::sum_rows);
   if (s.aborted()) return Status::error(Code::aborted, "aborted");
-  parallel_for(s.strips(), s.threads, [&](int64_t strip, int) { s.finish_rows(strip); });
+  parallel_for(s.strips(), s.threads, [&](int64_t strip, int worker) {
+    s.finish_rows(strip);
+    s.write_label_gradients(strip, s.input_rows(strip, s.room(worker)));
+  });
   if (!s.wants_gradients) return {};
   if (s.p.input_gradients) {
     for (int64_t strip = 0; strip < s.strips(); ++strip) {
@@ -199,7 +202,8 @@ Status run_streamed(Step<T>& s) {
   streamed.for_each_block_of_columns(&Streamed<T>::add_gradients);
   if (s.aborted()) return Status::error(Code::aborted, "aborted");
   if (s.p.input_gradients) streamed.finish_input_gradients();
-  return s.finish_class_gradients(streamed.unmerged);
+  s.finish_class_gradients(streamed.unmerged);
+  return {};
 }
 
 template Status run_streamed(Step<float>&);
