@@ -18,7 +18,8 @@ let addonPath: string | undefined;
  * @throws SampledSoftmaxError `ERR_NATIVE_LOAD` where the addon has been loaded already
  */
 export function setAddonPath(path: string): void {
-  if (loaded) throw new SampledSoftmaxError('ERR_NATIVE_LOAD', 'setAddonPath: the addon has been loaded already; call it before anything else');
+  if (loaded)
+    throw new SampledSoftmaxError('ERR_NATIVE_LOAD', 'setAddonPath: the addon has been loaded already; call it before anything else');
   addonPath = path;
 }
 

@@ -73,7 +73,7 @@ export function readGradientRequest(value: unknown, modes: readonly GradientMode
   return {
     mode: mode === undefined ? fallback : checkChoice('gradients.mode', mode, modes),
     upstream,
-    out: (out ?? {}) as GradientOut,
+    out: out ?? {},
   };
 }
 
@@ -101,7 +101,7 @@ export class Outputs {
   make(length: number): FloatArray {
     const type = this.float64 ? Float64Array : Float32Array;
     if (length > largestUnzeroed) return new type(length); // of memory fresh from the system, which is zero anyway
-    return new type(Buffer.allocUnsafeSlow(length * type.BYTES_PER_ELEMENT).buffer as ArrayBuffer, 0, length);
+    return new type(Buffer.allocUnsafeSlow(length * type.BYTES_PER_ELEMENT).buffer, 0, length);
   }
 
   /** The caller's array, checked, or a new one. `capacity`: a longer one will do, and its beginning is used. */
@@ -118,10 +118,13 @@ export class Outputs {
   takeIndices(name: string, given: unknown, indices: Int32Array | BigInt64Array, capacity: boolean): Int32Array | BigInt64Array {
     const wanted = indices instanceof Int32Array ? Int32Array : BigInt64Array;
     if (!(given instanceof wanted)) {
-      throw makeError('ERR_INVALID_ARG_TYPE', `${name}: expected ${indices instanceof Int32Array ? 'an' : 'a'} ${wanted.name}, got ${show(given)}`);
+      throw makeError(
+        'ERR_INVALID_ARG_TYPE',
+        `${name}: expected ${indices instanceof Int32Array ? 'an' : 'a'} ${wanted.name}, got ${show(given)}`,
+      );
     }
     this.borrow(name, given, indices.length, capacity);
-    return given.subarray(0, indices.length) as Int32Array | BigInt64Array;
+    return given.subarray(0, indices.length);
   }
 
   private borrow(name: string, view: FloatArray | Int32Array | BigInt64Array, length: number, capacity: boolean): void {
@@ -175,13 +178,13 @@ export function parameterGradient(
   const parts = shape.shardRows.map((rows, shard) => {
     const from = plan.shardStart[shard] as number;
     const to = plan.shardStart[shard + 1] as number;
-    const piece = values.subarray(from * width, to * width) as FloatArray;
+    const piece = values.subarray(from * width, to * width);
     const indices = mode === 'dense' ? plan.indices : plan.indices.subarray(from, to);
     const own = Array.isArray(given) ? (given as unknown[])[shard] : undefined;
     if (own === undefined) return (): RowGradients | FloatArray => rowGradients(mode, indices, piece, denseShape(rows, shape));
     const part = takePart(`${where}[${shard}]`, own, mode, to - from, width, indices, outputs);
     return (): RowGradients | FloatArray => {
-      part.values.set(piece as Float32Array & Float64Array);
+      part.values.set(piece);
       return part.finish(denseShape(rows, shape));
     };
   });

@@ -3,7 +3,7 @@ import type { NativeRowPlan, NativeSampledLoss } from '../../binding.d.ts';
 import { checkFixedLength, pin, type OwnIds } from '../arrays.ts';
 import { binding } from '../binding.ts';
 import { fromNative, makeError, native, show } from '../errors.ts';
-import { parameterGradient, type OutputArray, type Outputs, type ParameterGradient } from '../gradients.ts';
+import { Outputs, parameterGradient, type OutputArray, type ParameterGradient } from '../gradients.ts';
 import { nativeParameter, nativeShard, plainArrays, shardRows, type ReadMatrix } from '../parameters.ts';
 import { reduce } from '../reduction.ts';
 import type { Problem } from './prepare.ts';
@@ -56,7 +56,7 @@ export function buildCall(p: Problem, sampled: OwnIds, fullClasses: boolean): { 
       biasGradient = gradient('biases', p.biases, p.biasesSharded, undefined, biasPlan);
     }
   }
-  checkOverlaps(p);
+  checkOverlaps(p, outputs.borrowed);
   const call: CommonCall = {
     batch: p.batch,
     dim: p.dim,
@@ -111,8 +111,39 @@ function copied(inputs: ReadMatrix): ReadMatrix {
 /** The caller's output arrays of all asynchronous calls under way in this thread. */
 const inFlight = new Set<OutputArray>();
 
-function checkOverlaps(p: Problem): void {
-  const own = p.outputs.borrowed;
+/**
+ * What can be said of the caller's outputs before the sample is drawn, so that a call that fails has drawn none: types,
+ * lengths that do not depend on the sample, overlaps.
+ */
+export function checkOutputs(p: Problem, numSampled: number): void {
+  if (!p.request) return;
+  const { out } = p.request;
+  const trial = new Outputs(p.outputs.float64, p.outputs.asynchronous);
+  if (out.inputs !== undefined) trial.take('gradients.out.inputs', out.inputs, p.batch * p.dim, false);
+  for (const name of ['weights', 'biases'] as const) {
+    const shards = p[name];
+    if (out[name] === undefined || !shards) continue;
+    const sharded = name === 'weights' ? p.weightsSharded : p.biasesSharded;
+    const shardSizes = shards.map((_, i) => shardRows(i, p.numClasses, shards.length));
+    const { mode } = p.request;
+    const unknown = mode === 'merged' || (mode === 'sparse' && sharded); // how many rows there will be
+    const numRows = mode === 'dense' ? p.numClasses : unknown ? 0 : p.batch * p.numTrue + numSampled;
+    const plan: NativeRowPlan = {
+      indices:
+        p.numClasses > 2 ** 31 - 1 ? new BigInt64Array(mode === 'dense' ? 0 : numRows) : new Int32Array(mode === 'dense' ? 0 : numRows),
+      shardStart: Float64Array.from([0, ...shardSizes], (_, i) => shardSizes.slice(0, i).reduce((a, b) => a + (unknown ? 0 : b), 0)),
+      numRows,
+      slotRow: null,
+      merged: false,
+      sampledDistinct: true,
+    };
+    const shape = { rows: p.numClasses, width: name === 'weights' ? p.dim : undefined, shardRows: shardSizes, sharded };
+    parameterGradient(name, plan, unknown ? 'merged' : mode, shape, trial, out[name]);
+  }
+  checkOverlaps(p, trial.borrowed);
+}
+
+function checkOverlaps(p: Problem, own: readonly OutputArray[]): void {
   if (own.length === 0) return;
   const { overlaps } = binding();
   const read = [...plainArrays(p.weights), ...plainArrays(p.biases ?? []), ...plainArrays([p.inputs])];

@@ -63,7 +63,8 @@ export function readProblem(
 ): Problem {
   chooseDevice('device', options.device);
   const numTrue = options.numTrue === undefined ? 1 : checkInteger('numTrue', options.numTrue, 1, 2 ** 31 - 1);
-  const strategy = options.partitionStrategy === undefined ? 'mod' : checkChoice('partitionStrategy', options.partitionStrategy, partitionStrategies);
+  const strategy =
+    options.partitionStrategy === undefined ? 'mod' : checkChoice('partitionStrategy', options.partitionStrategy, partitionStrategies);
   const reduction = options.reduction === undefined ? 'none' : checkChoice('reduction', options.reduction, reductions);
   const precision = options.precision === undefined ? 'highest' : checkChoice('precision', options.precision, ['highest', 'high']);
   const stated = options.numClasses === undefined ? undefined : checkInteger('numClasses', options.numClasses, 1);
@@ -161,11 +162,12 @@ function readUpstream(value: unknown, reduction: Reduction, batch: number): { up
   if (value === undefined) return { upstream: null, upstreamScale: share };
   if (typeof value === 'number') return { upstream: null, upstreamScale: value * share };
   if (reduction !== 'none') checkNumber('gradients.upstream', value); // throws: a reduced loss is one number
-  return { upstream: readNumbers('gradients.upstream', value, batch), upstreamScale: 1 };
+  return { upstream: readNumbers('gradients.upstream', value, [batch]), upstreamScale: 1 };
 }
 
-/** Values or plain numbers as doubles, `length` of them. */
-export function readNumbers(name: string, value: unknown, length: number): Float64Array {
+/** Values or plain numbers of a shape, as doubles. A shape that they state may leave out last sizes of 1. */
+export function readNumbers(name: string, value: unknown, shape: readonly number[]): Float64Array {
+  const length = shape.reduce((a, b) => a * b, 1);
   let numbers: Float64Array;
   if (Array.isArray(value)) {
     numbers = Float64Array.from(value, (x, i) => checkNumber(`${name}[${i}]`, x));
@@ -174,8 +176,13 @@ export function readNumbers(name: string, value: unknown, length: number): Float
     if (view.dtype !== 'float32' && view.dtype !== 'float64') {
       throw makeError('ERR_INVALID_ARG_TYPE', `${name}: expected float32 or float64, got ${view.dtype}`);
     }
+    if (view.shape !== undefined && withoutLastOnes(view.shape) !== withoutLastOnes(shape)) {
+      throw makeError('ERR_SHAPE_MISMATCH', `${name}: expected shape [${shape.join(', ')}], got [${view.shape.join(', ')}]`);
+    }
     numbers = Float64Array.from(view.data as Float32Array);
   }
   if (numbers.length !== length) throw makeError('ERR_SHAPE_MISMATCH', `${name}: expected ${length} elements, got ${numbers.length}`);
   return numbers;
 }
+
+const withoutLastOnes = (shape: readonly number[]): string => shape.join().replace(/(,1)+$/, '');

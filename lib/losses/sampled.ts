@@ -10,7 +10,7 @@ import { makeError, native, show } from '../errors.ts';
 import { agree, type SizeClaim } from '../parameters.ts';
 import { LogUniformSampler } from '../samplers/log-uniform.ts';
 import { drawFor, isSampler, type CandidateSampler } from '../samplers/sampler.ts';
-import { buildCall, readSignal, runAsync, type CommonResult } from './call.ts';
+import { buildCall, checkOutputs, readSignal, runAsync, type CommonResult } from './call.ts';
 import { checkLabels, commonOptions, readNumbers, readProblem, type Problem } from './prepare.ts';
 import type { HitOptions, SampledLossOptions, SampledValues } from './types.ts';
 
@@ -93,6 +93,7 @@ function prepare(kind: SampledLossKind, where: string, options: AnySampledOption
         ...(options.seed === undefined ? {} : { seed: options.seed }),
         ...(options.compat === undefined ? {} : { compat: options.compat }),
       });
+    checkOutputs(problem, numSampled);
     drawn = drawFor(source, problem.labels, problem.numTrue);
     if (!sampler) source.dispose();
   }
@@ -122,7 +123,11 @@ function readHits(kind: SampledLossKind, options: AnySampledOptions): number {
 }
 
 function readSampler(options: SampledLossOptions): CandidateSampler | undefined {
-  const { sampler, sampledValues } = options;
+  const { sampler, sampledValues, seed } = options;
+  if (seed !== undefined && (sampler !== undefined || sampledValues !== undefined)) {
+    const other = sampler === undefined ? 'sampledValues were' : 'a sampler was';
+    throw makeError('ERR_INVALID_ARG_VALUE', `seed: ${other} given too; a seed is for the default sampler alone`);
+  }
   if (sampler === undefined) return undefined;
   if (!isSampler(sampler)) throw makeError('ERR_INVALID_ARG_TYPE', `sampler: expected a sampler, got ${show(sampler)}`);
   if (sampledValues !== undefined) {
@@ -145,14 +150,18 @@ function readSampledValues(kind: SampledLossKind, values: object, candidates: Ow
   const { batch, numTrue, numClasses } = problem;
   checkLabels('sampledValues.sampledCandidates', candidates, numClasses, 1);
   const { trueExpectedCount, sampledExpectedCount } = values as Record<string, unknown>;
-  const count = (name: string, value: unknown, length: number): Float64Array =>
-    value === undefined && !kind.subtractLogQ ? new Float64Array(length).fill(1) : readNumbers(`sampledValues.${name}`, value, length);
+  const count = (name: string, value: unknown, shape: readonly number[]): Float64Array =>
+    value === undefined && !kind.subtractLogQ
+      ? new Float64Array(shape.reduce((a, b) => a * b, 1)).fill(1)
+      : readNumbers(`sampledValues.${name}`, value, shape);
   const perRow = numTrue > 1 && batch > 0 && lengthOf(trueExpectedCount) === batch;
-  const stated = count('trueExpectedCount', trueExpectedCount, perRow ? batch : batch * numTrue);
+  const stated = count('trueExpectedCount', trueExpectedCount, perRow ? [batch] : [batch, numTrue]);
   return {
     sampledCandidates: candidates,
-    trueExpectedCount: perRow ? Float64Array.from({ length: batch * numTrue }, (_, i) => stated[Math.floor(i / numTrue)] as number) : stated,
-    sampledExpectedCount: count('sampledExpectedCount', sampledExpectedCount, candidates.length),
+    trueExpectedCount: perRow
+      ? Float64Array.from({ length: batch * numTrue }, (_, i) => stated[Math.floor(i / numTrue)] as number)
+      : stated,
+    sampledExpectedCount: count('sampledExpectedCount', sampledExpectedCount, [candidates.length]),
   };
 }
 

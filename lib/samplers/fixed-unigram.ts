@@ -71,7 +71,7 @@ function readWeights({ unigrams, vocabFile }: FixedUnigramSamplerOptions): Float
   }
   if (vocabFile === undefined) {
     const length = (unigrams as { length?: unknown } | null)?.length;
-    return Float32Array.from(readNumbers('unigrams', unigrams, typeof length === 'number' ? length : 0));
+    return Float32Array.from(readNumbers('unigrams', unigrams, [typeof length === 'number' ? length : 0]));
   }
   if (typeof vocabFile !== 'string' && !(vocabFile instanceof URL)) {
     throw makeError('ERR_INVALID_ARG_TYPE', `vocabFile: expected a path, got ${show(vocabFile)}`);

@@ -11,14 +11,8 @@ namespace {
 
 #include "cpu/kernels/vector.h"
 
-struct Float : Vector<float, int32_t, 16> {
-  static constexpr int MR = 12;
-  static inline __attribute__((always_inline)) V fma(V a, V b, V c) { return _mm512_fmadd_ps(a, b, c); }
-};
-struct Double : Vector<double, int64_t, 8> {
-  static constexpr int MR = 12;
-  static inline __attribute__((always_inline)) V fma(V a, V b, V c) { return _mm512_fmadd_pd(a, b, c); }
-};
+// Defines what those after it use.
+#include "cpu/kernels/avx512.h"
 
 #include "cpu/kernels/activations.h"
 #include "cpu/kernels/packing.h"
