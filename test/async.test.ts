@@ -437,7 +437,6 @@ describe('worker threads', () => {
       }
     }
     await writer.terminate();
-    console.log(done, refused);
     expect(done + refused).toBe(150);
   });
 });

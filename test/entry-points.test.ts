@@ -274,6 +274,15 @@ function detached(array: AnyArray): AnyArray {
   return copy;
 }
 
+/** What has the look of an array, or its memory, and is none. */
+const noArrays = (type: typeof Float32Array | typeof Int32Array): object[] => [
+  new Proxy(new type(6), {}),
+  Object.create(type.prototype) as object,
+  new DataView(new ArrayBuffer(24)),
+  new ArrayBuffer(24),
+  { length: 6 },
+];
+
 async function failure(run: () => unknown): Promise<Error & { code?: string }> {
   let result: unknown;
   try {
@@ -312,7 +321,7 @@ describe.each(entries)('$name', (entry) => {
   });
 
   it.each(entry.values)('$path: a wrong type', async ({ path, plain }) => {
-    const wrong = [new Int32Array(6), new Uint8Array(6), new BigInt64Array(6), new DataView(new ArrayBuffer(24)), new ArrayBuffer(24), 'x', true, 5n, {}];
+    const wrong = [...noArrays(Float32Array), new Int32Array(6), new Uint8Array(6), new BigInt64Array(6), 'x', true, 5n, {}];
     const strings = plain ? [['1', '2'], [1, null]] : [[1, 2], ['x']];
     // A number is a scale for the upstream gradient.
     for (const value of [...wrong, ...strings, ...(last(path) === 'upstream' ? [] : [5])]) {
@@ -321,7 +330,7 @@ describe.each(entries)('$name', (entry) => {
   });
 
   it.each(entry.ids)('$path: a wrong type', async ({ path }) => {
-    const wrong = [new Float32Array(6), new Uint32Array(6), new BigUint64Array(6), new DataView(new ArrayBuffer(24)), 'x', true, 5, 5n, {}, null, undefined];
+    const wrong = [...noArrays(Int32Array), new Float32Array(6), new Uint32Array(6), new BigUint64Array(6), 'x', true, 5, 5n, {}, null, undefined];
     for (const value of wrong) await expectRefused(entry, replaced(entry.good(), path, value), 'ERR_INVALID_ARG_TYPE', last(path));
     const good = entry.good();
     const array = Array.from(read(good, path) as Int32Array);

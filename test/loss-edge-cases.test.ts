@@ -56,6 +56,13 @@ describe('what is drawn', () => {
     }
     expect(sampler.state()).toEqual(before);
   });
+  it('does not happen where the call cannot write its results', () => {
+    const sampler = new UniformSampler({ rangeMax: 9, numSampled: 5, seed: 2 });
+    const before = sampler.state();
+    const outs = [{ inputs: new Float32Array(12) }, { inputs: new Float64Array(11) }, { inputs: problem.inputs }, { weights: new Float64Array(27) }];
+    for (const out of outs) expect(() => sampledSoftmaxLossSync({ ...problem, sampler, gradients: { out } })).toThrow('gradients.out');
+    expect(sampler.state()).toEqual(before);
+  });
   it('nothing: the true classes alone are left', () => {
     const none = { sampledCandidates: [], trueExpectedCount: [0.5, 0.5, 0.5, 0.5], sampledExpectedCount: [] };
     for (const mode of modes) {
@@ -193,6 +200,11 @@ describe('nothing at all', () => {
     }
     expect(sampledLosses[name].now({ ...empty, reduction: 'sum' }).loss).toBe(0);
     expect(() => sampledLosses[name].now({ ...empty, reduction: 'mean' })).toThrow("reduction 'mean' of an empty batch has no value");
+  });
+  it('is no way to have parts of rows', () => {
+    const empty = { weights: new Float32Array(60), labels: [], inputs: new Float32Array(0), numClasses: 14 };
+    expect(() => softmaxLossSync(empty)).toThrow(expect.objectContaining({ code: 'ERR_SHAPE_MISMATCH' }));
+    expect(() => nceLossSync({ ...empty, numSampled: 4 })).toThrow(expect.objectContaining({ code: 'ERR_SHAPE_MISMATCH' }));
   });
   it.each(sampledLossNames)('%s of dim 0: biases and counts alone', (name) => {
     const flat = { ...problem, weights: new Float64Array(0), inputs: new Float64Array(0) };

@@ -172,6 +172,20 @@ describe('all classes as candidates', () => {
       { seed: 23, numRuns: 60 },
     );
   });
+  it('are the full softmax where its classes are too many to be kept', () => {
+    const size = { batch: 19, dim: 96, numClasses: 90_000, numSampled: 1, numTrue: 1 };
+    const { sampledValues: _, ...random } = randomProblem<FloatArray>(size, 31, Float32Array as never);
+    const single = { ...random, inputs: Float32Array.from(random.inputs, (x) => x / 5) }; // float32 loses digits with large logits
+    const problem = { ...single, weights: Float64Array.from(single.weights), biases: Float64Array.from(single.biases), inputs: Float64Array.from(single.inputs) };
+    const sampler = new AllCandidateSampler({ numSampled: size.numClasses });
+    const sampled = sampledSoftmaxLossSync({ ...problem, sampler, gradients: { mode: 'dense' } });
+    const full = softmaxLossSync({ ...problem, gradients: true });
+    expectClose(full.loss, sampled.loss, 1e-12, 'loss');
+    for (const name of parameters) expectClose(full.gradients[name], sampled.gradients[name], 1e-12, name);
+    const rough = softmaxLossSync({ ...single, gradients: true });
+    expectClose(rough.loss, full.loss, 4e-6, 'float32 loss');
+    for (const name of parameters) expectClose(rough.gradients[name], full.gradients[name], 4e-6, `float32 ${name}`);
+  });
   it('are not for a label that repeats in its row: it counts twice', () => {
     const options = { weights: Float64Array.of(1, 2), labels: [0, 0], inputs: Float64Array.of(1), numTrue: 2, numClasses: 2 };
     const { loss } = sampledSoftmaxLossSync({ ...options, sampler: new AllCandidateSampler({ numSampled: 2 }) });
@@ -292,6 +306,34 @@ function narrow(from: Float64Array, shape: number[], dtype: 'float16' | 'bfloat1
   });
   return { values: { data, shape, dtype }, numbers };
 }
+
+describe('a class sampled n times', () => {
+  it.each([
+    ['some', 3],
+    ['more than can be kept', 800],
+  ])('is a class of an n-th of the expected count: %s', (_, copies) => {
+    const size = { batch: 11, dim: 3, numClasses: 1200, numSampled: 1000, numTrue: 2 };
+    const problem = randomProblem(size, 41);
+    const { sampledCandidates, trueExpectedCount, sampledExpectedCount } = problem.sampledValues;
+    const repeated = {
+      trueExpectedCount,
+      sampledCandidates: Int32Array.from({ length: copies * 1000 }, (_, i) => sampledCandidates[i % 1000] as number),
+      sampledExpectedCount: Float64Array.from({ length: copies * 1000 }, (_, i) => sampledExpectedCount[i % 1000] as number),
+    };
+    const rarer = { ...problem.sampledValues, sampledExpectedCount: sampledExpectedCount.map((q) => q / copies) };
+    const [many, one] = [repeated, rarer].map((sampledValues) => sampledSoftmaxLossSync({ ...problem, sampledValues, gradients: { mode: 'merged' } }));
+    expectClose(many!.loss, one!.loss, 1e-12, 'loss');
+    expect(many!.gradients.weights.indices).toEqual(one!.gradients.weights.indices);
+    expectClose(many!.gradients.weights.values, one!.gradients.weights.values, 1e-12, 'weights');
+    expectClose(many!.gradients.biases.values, one!.gradients.biases.values, 1e-12, 'biases');
+    expectClose(many!.gradients.inputs, one!.gradients.inputs, 1e-12, 'inputs');
+    const logistic = nceLossSync({ ...problem, sampledValues: repeated, reduction: 'sum' }).loss;
+    const [none, once] = [0, 1].map((k) =>
+      nceLossSync({ ...problem, reduction: 'sum', sampledValues: k ? problem.sampledValues : { ...problem.sampledValues, sampledCandidates: [], sampledExpectedCount: [] } }).loss,
+    ) as [number, number];
+    expect(logistic / (none + copies * (once - none))).toBeCloseTo(1, 11);
+  });
+});
 
 describe('how the logistic losses differ', () => {
   it('sampledLogisticLoss is nceLoss without hits; negativeSamplingLoss is nceLoss without log q', () => {
