@@ -1,7 +1,5 @@
-/** The Promise forms: what may happen while a call runs, in this thread, in other threads, and as a process ends. */
-import { execFile } from 'node:child_process';
+/** The Promise forms: what may happen while a call runs, in this thread. */
 import { getEventListeners } from 'node:events';
-import { fileURLToPath } from 'node:url';
 import { Worker } from 'node:worker_threads';
 import { beforeAll, describe, expect, it } from 'vitest';
 import {
@@ -56,7 +54,11 @@ describe('while a call runs', () => {
   });
 
   it('inputs, labels and samples may be changed: they are copied', async () => {
-    const sampledValues = { sampledCandidates: Int32Array.of(1, 7, 9), trueExpectedCount: new Float32Array(32).fill(0.5), sampledExpectedCount: Float32Array.of(0.1, 0.2, 0.3) };
+    const sampledValues = {
+      sampledCandidates: Int32Array.of(1, 7, 9),
+      trueExpectedCount: new Float32Array(32).fill(0.5),
+      sampledExpectedCount: Float32Array.of(0.1, 0.2, 0.3),
+    };
     const options = { ...small(), sampledValues, gradients: { upstream: new Float32Array(32).fill(2) } };
     const want = sampledSoftmaxLossSync(options);
     const blocker = softmaxLoss(large);
@@ -81,7 +83,10 @@ describe('while a call runs', () => {
     const worker = new Worker('setTimeout(() => {}, 1)', { eval: true });
     for (const { buffer } of [options.weights, options.biases] as { buffer: ArrayBuffer }[]) {
       // Older versions of Node copy such a buffer, newer ones throw.
-      for (const take of [() => structuredClone(buffer, { transfer: [buffer] }), () => worker.postMessage(buffer, [buffer])] as (() => unknown)[]) {
+      for (const take of [
+        () => structuredClone(buffer, { transfer: [buffer] }),
+        () => worker.postMessage(buffer, [buffer]),
+      ] as (() => unknown)[]) {
         try {
           take();
         } catch (error) {
@@ -100,7 +105,7 @@ describe('while a call runs', () => {
     const want = sampledSoftmaxLossSync({ ...options, sampler: samplerOf() }).loss;
     const blocker = softmaxLoss(large);
     const pending = sampledSoftmaxLoss(options);
-    structuredClone(options.inputs.buffer, { transfer: [options.inputs.buffer] });
+    structuredClone(options.inputs, { transfer: [options.inputs.buffer as ArrayBuffer] });
     expect(options.inputs).toHaveLength(0);
     expect((await pending).loss).toEqual(want);
     await blocker;
@@ -143,7 +148,9 @@ describe('resizable buffers', () => {
       message: expect.stringContaining(`${name}: a resizable ArrayBuffer`) as string,
     });
     expect(await refusal(softmaxLoss(changed))).toMatchObject({ code: 'ERR_RESIZABLE_BUFFER' });
-    expect(sampledSoftmaxLossSync({ ...changed, sampler: samplerOf() }).loss).toEqual(sampledSoftmaxLossSync({ ...options, sampler: samplerOf() }).loss);
+    expect(sampledSoftmaxLossSync({ ...changed, sampler: samplerOf() }).loss).toEqual(
+      sampledSoftmaxLossSync({ ...options, sampler: samplerOf() }).loss,
+    );
   });
   it('as outputs are refused in the Promise form', async () => {
     const out = { inputs: resizable(new Float32Array(32 * 8)) };
@@ -249,7 +256,10 @@ describe('outputs that overlap', () => {
     const cases = [
       [{ ...options, gradients: { out: { inputs: options.inputs } } }, 'overlaps inputs'],
       [{ ...options, weights, gradients: { out: { inputs: memory.subarray(500 * 8 - 1, 500 * 8 - 1 + 256) } } }, 'overlaps weights'],
-      [{ ...options, gradients: { out: { inputs: memory.subarray(0, 256), weights: memory.subarray(255, 4255) } } }, 'overlaps gradients.out'],
+      [
+        { ...options, gradients: { out: { inputs: memory.subarray(0, 256), weights: memory.subarray(255, 4255) } } },
+        'overlaps gradients.out',
+      ],
     ] as const;
     for (const [wrong, message] of cases) {
       expect(await refusal(softmaxLoss(wrong))).toMatchObject({ code: 'ERR_OVERLAP', message: expect.stringContaining(message) as string });
@@ -273,7 +283,9 @@ describe('calls that overlap', () => {
   });
   it('each give what they give alone', async () => {
     const seeds = Array.from({ length: 30 }, (_, i) => i + 1);
-    const results = await Promise.all(seeds.map((seed) => sampledSoftmaxLoss({ ...small(), sampler: samplerOf(seed), gradients: { mode: 'merged' } })));
+    const results = await Promise.all(
+      seeds.map((seed) => sampledSoftmaxLoss({ ...small(), sampler: samplerOf(seed), gradients: { mode: 'merged' } })),
+    );
     results.forEach((result, i) => {
       expect(result).toEqual(sampledSoftmaxLossSync({ ...small(), sampler: samplerOf(seeds[i]), gradients: { mode: 'merged' } }));
     });
@@ -286,157 +298,5 @@ describe('calls that overlap', () => {
     order.push('sync');
     await Promise.all(calls);
     expect(order[0]).toBe('sync');
-  });
-});
-
-/** Runs the body of an async function, with the package as `lib`, in a process of its own. */
-function inProcess(body: string, environment: Record<string, string> = {}): Promise<{ code: number | string | null; signal: string | null; output: string }> {
-  const script = fileURLToPath(new URL('./run-with-package.mjs', import.meta.url));
-  return new Promise((resolve) => {
-    execFile(process.execPath, [script, body], { env: { ...process.env, ...environment }, timeout: 25_000 }, (error, stdout, stderr) => {
-      resolve({ code: error ? (error.code ?? null) : 0, signal: error?.signal ?? null, output: stdout + stderr });
-    });
-  });
-}
-
-const makeCalls = `
-  const weights = lib.EmbeddingTable.createSync({ rows: 20000, dim: 32, init: 'uniform', seed: 1 });
-  const options = { weights, labels: Int32Array.from({ length: 128 }, (_, i) => i), inputs: new Float32Array(128 * 32).fill(0.1) };
-  const call = () => lib.softmaxLoss({ ...options, gradients: true });`;
-
-describe('in a process of its own', () => {
-  it('200 calls that wait leave the libuv threads to others', async () => {
-    // One libuv thread: whatever a call held of it would hold up the file.
-    const { output, code } = await inProcess(
-      `const { readFile } = await import('node:fs/promises');
-      ${makeCalls}
-      await call();
-      let ended = 0;
-      const calls = Array.from({ length: 200 }, () => call().then(() => ended++));
-      const marks = [];
-      for (let i = 0; i < 5; i++) {
-        await readFile('package.json', 'utf8');
-        marks.push(ended);
-      }
-      await Promise.all(calls);
-      post({ marks, ended });`,
-      { UV_THREADPOOL_SIZE: '1' },
-    );
-    expect(code, output).toBe(0);
-    const { marks, ended } = JSON.parse(output) as { marks: number[]; ended: number };
-    expect(ended).toBe(200);
-    expect(marks.at(-1)).toBeLessThan(100);
-  });
-
-  it('pending calls keep it alive, and nothing does after them', async () => {
-    const { output, code } = await inProcess(`${makeCalls}
-      for (let i = 0; i < 5; i++) void call().then(({ loss }) => post(loss.length));`);
-    expect(code, output).toBe(0);
-    expect(output.trim().split('\n')).toEqual(['128', '128', '128', '128', '128']);
-  });
-
-  it.each([
-    ['process.exit(7)', 7],
-    ['setTimeout(() => process.exit(7), 15)', 7],
-    ['setTimeout(() => { throw new Error("enough"); }, 5)', 1],
-  ])('%s ends it with calls pending', async (exit, want) => {
-    const { output, code, signal } = await inProcess(`${makeCalls}
-      const calls = Array.from({ length: 50 }, call);
-      ${exit};
-      await Promise.all(calls);`);
-    expect({ code, signal }, output).toEqual({ code: want, signal: null });
-  });
-});
-
-function inWorker(body: string, data: unknown): Worker {
-  return new Worker(new URL('./run-with-package.mjs', import.meta.url), { workerData: { body, data } });
-}
-const once = (worker: Worker, event: string): Promise<unknown> =>
-  new Promise((resolve, reject) => {
-    worker.once(event, resolve);
-    if (event !== 'error') worker.once('error', reject);
-  });
-
-describe('worker threads', () => {
-  beforeAll(() => setThreads(2));
-
-  it('come and go while calls run, and may be ended in the middle of one', async () => {
-    const options = { ...small(), sampler: samplerOf() };
-    const want = sampledSoftmaxLossSync({ ...small(), sampler: samplerOf() }).loss;
-    let running = true;
-    const own = (async () => {
-      let calls = 0;
-      for (; running; calls++) await sampledSoftmaxLoss(options);
-      return calls;
-    })();
-    for (const wait of [0, 3, 10, 30]) {
-      const body = `${makeCalls}
-        const calls = Array.from({ length: 20 }, call);
-        post('started');
-        await Promise.all(calls);`;
-      const workers = [inWorker(body, undefined), inWorker(body, undefined)];
-      await Promise.all(workers.map((worker) => once(worker, 'message')));
-      await pause(wait);
-      await Promise.all(workers.map((worker) => worker.terminate()));
-    }
-    running = false;
-    expect(await own).toBeGreaterThan(0);
-    expect((await sampledSoftmaxLoss({ ...small(), sampler: samplerOf() })).loss).toEqual(want);
-  });
-
-  it('each get their own results', async () => {
-    const body = `
-      const { loss } = await lib.sampledSoftmaxLoss({ ...data, numSampled: 50, seed: 3 });
-      post(loss);`;
-    const workers = [1, 2, 3].map(() => inWorker(body, small()));
-    const losses = await Promise.all(workers.map((worker) => once(worker, 'message')));
-    const want = (await sampledSoftmaxLoss({ ...small(), numSampled: 50, seed: 3 })).loss;
-    expect(losses).toEqual([want, want, want]);
-    await Promise.all(workers.map((worker) => worker.terminate()));
-  });
-
-  it('may write to shared memory that a call reads: any numbers come out, and no crash', async () => {
-    const shared = <A extends Float32Array | Int32Array>(type: new (buffer: SharedArrayBuffer) => A, from: A): A => {
-      const view = new type(new SharedArrayBuffer(from.byteLength));
-      view.set(from as never);
-      return view;
-    };
-    const { weights, biases, labels, inputs, numClasses } = small();
-    const options = {
-      weights: shared(Float32Array, weights),
-      biases: shared(Float32Array, biases),
-      labels: shared(Int32Array, labels),
-      inputs: shared(Float32Array, inputs),
-      numClasses,
-    };
-    const sampledCandidates = shared(Int32Array, randomIds(60, 500, 9));
-    const writer = inWorker(
-      `const words = data.map((view) => new Int32Array(view.buffer));
-      post('started');
-      for (let i = 1; ; i = Math.imul(i, 0x9e3779b1) + 12345) for (const view of words) view[(i >>> 1) % view.length] = i % 3 ? i : i & 255;`,
-      [options.weights, options.biases, options.labels, options.inputs, sampledCandidates],
-    );
-    await once(writer, 'message');
-    let [done, refused] = [0, 0];
-    for (let i = 0; i < 150; i++) {
-      const values = { sampledCandidates, trueExpectedCount: new Float32Array(32).fill(1), sampledExpectedCount: new Float32Array(60).fill(1) };
-      const source = i % 2 ? { sampledValues: values, labels } : { numSampled: 40 };
-      try {
-        const call = i % 3 ? sampledSoftmaxLoss : sampledSoftmaxLossSync;
-        const { loss, gradients, sampledValues } = await call({ ...options, ...source, gradients: { mode: 'merged' } });
-        expect(loss).toHaveLength(32);
-        expect(gradients.weights.indices.every((id: number | bigint) => id >= 0 && id < 500)).toBe(true);
-        expect((sampledValues.sampledCandidates as Int32Array).every((id) => id >= 0 && id < 500)).toBe(true);
-        done++;
-      } catch (error) {
-        // Ids are copied first and then checked: what is out of range is refused, whatever is written meanwhile.
-        expect(error).toMatchObject({ code: 'ERR_OUT_OF_RANGE' });
-        refused++;
-        labels.forEach((id, k) => { options.labels[k] = id; });
-        sampledCandidates.fill(3);
-      }
-    }
-    await writer.terminate();
-    expect(done + refused).toBe(150);
   });
 });

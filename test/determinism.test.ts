@@ -62,7 +62,12 @@ function* calls(): Generator<Call> {
       for (const precision of precisions) {
         const { sampledValues: _, ...full } = typed;
         const title = `${dtype} ${precision} ${JSON.stringify(size)}`;
-        yield { title: `softmaxLoss ${title}`, now: softmaxLossSync, later: softmaxLoss, options: () => ({ ...full, precision, gradients: true }) };
+        yield {
+          title: `softmaxLoss ${title}`,
+          now: softmaxLossSync,
+          later: softmaxLoss,
+          options: () => ({ ...full, precision, gradients: true }),
+        };
         for (const [k, name] of sampledLossNames.entries()) {
           const mode = modes[(i + k) % 3];
           yield { title: `${name} ${title}`, ...sampledLosses[name], options: () => ({ ...typed, precision, gradients: { mode } }) };
@@ -87,7 +92,11 @@ function* streamedCalls(): Generator<Call> {
   const { sampledValues: _, ...full } = randomProblem({ batch: 19, dim: 96, numClasses: 90_000, numSampled: 1, numTrue: 2 }, 7);
   yield { title: 'streamed softmaxLoss', now: softmaxLossSync, later: softmaxLoss, options: () => ({ ...full, gradients: true }) };
   const sampled = randomProblem({ batch: 11, dim: 3, numClasses: 1200, numSampled: 800_000, numTrue: 1 }, 8);
-  yield { title: 'streamed sampledSoftmaxLoss', ...sampledLosses.sampledSoftmaxLoss, options: () => ({ ...sampled, gradients: { mode: 'merged' } }) };
+  yield {
+    title: 'streamed sampledSoftmaxLoss',
+    ...sampledLosses.sampledSoftmaxLoss,
+    options: () => ({ ...sampled, gradients: { mode: 'merged' } }),
+  };
 }
 
 /** Feeds every number of a result into the hash, with the bits that it has. */
@@ -109,7 +118,12 @@ function hashOfEverything(): string {
     new UniformSampler({ rangeMax, numSampled: 9000, seed: 1 }),
     new LogUniformSampler({ rangeMax, numSampled: 9000, seed: 1 }),
     new LearnedUnigramSampler({ rangeMax, numSampled: 2000, seed: 1 }),
-    new FixedUnigramSampler({ rangeMax, numSampled: 2000, seed: 1, unigrams: Float32Array.from({ length: rangeMax }, (_, i) => 1 / (i + 1)) }),
+    new FixedUnigramSampler({
+      rangeMax,
+      numSampled: 2000,
+      seed: 1,
+      unigrams: Float32Array.from({ length: rangeMax }, (_, i) => 1 / (i + 1)),
+    }),
   ]) {
     for (let draw = 0; draw < 3; draw++) absorb(hash, sampler.sample({ trueClasses }));
   }

@@ -1,18 +1,17 @@
-/** The corners of the losses: what happens with nothing, with hits only, with repeats, and with numbers that are none. */
+/** The corners of the losses: what happens with nothing, with hits only, and with repeats. */
 import { describe, expect, it } from 'vitest';
 import {
   FixedUnigramSampler,
   LogUniformSampler,
   nceLossSync,
   sampledSoftmaxLossSync,
-  softmaxLoss,
   softmaxLossSync,
   UniformSampler,
   type FloatArray,
   type RowGradients,
 } from '../lib/index.ts';
 import { expectClose } from './arrays.ts';
-import { randomProblem, sampledLosses, sampledLossNames, toDense } from './problems.ts';
+import { logSumExp, randomProblem, sampledLosses, sampledLossNames, toDense } from './problems.ts';
 
 const arithmetic = [
   ['float32', Float32Array],
@@ -20,16 +19,14 @@ const arithmetic = [
 ] as const;
 const size = { batch: 4, dim: 3, numClasses: 9, numSampled: 5, numTrue: 1 };
 const modes = ['sparse', 'merged', 'dense'] as const;
-const logSumExp = (...logits: number[]): number => {
-  const max = Math.max(...logits);
-  return max + Math.log(logits.reduce((sum, z) => sum + Math.exp(z - max), 0));
-};
 
 describe('what is drawn', () => {
   const { sampledValues: _, ...problem } = randomProblem(size, 1);
   it('more than all classes: refused before any work', () => {
     for (const name of sampledLossNames) {
-      expect(() => sampledLosses[name].now({ ...problem, numSampled: 10 })).toThrow(expect.objectContaining({ code: 'ERR_DRAW_IMPOSSIBLE' }));
+      expect(() => sampledLosses[name].now({ ...problem, numSampled: 10 })).toThrow(
+        expect.objectContaining({ code: 'ERR_DRAW_IMPOSSIBLE' }),
+      );
     }
   });
   it('all classes, each once', () => {
@@ -38,7 +35,7 @@ describe('what is drawn', () => {
     expect(loss.every(Number.isFinite)).toBe(true);
     const large = randomProblem({ ...size, numClasses: 20_000 }, 2);
     const drawn = sampledSoftmaxLossSync({ ...large, sampledValues: undefined, numSampled: 20_000, seed: 1 }).sampledValues;
-    expect(new Set(drawn.sampledCandidates).size).toBe(20_000);
+    expect(new Set(drawn.sampledCandidates as Int32Array).size).toBe(20_000);
   });
   it('advances a sampler, and can be had again from its state', () => {
     const sampler = new LogUniformSampler({ rangeMax: 9, numSampled: 5, seed: 2 });
@@ -59,7 +56,12 @@ describe('what is drawn', () => {
   it('does not happen where the call cannot write its results', () => {
     const sampler = new UniformSampler({ rangeMax: 9, numSampled: 5, seed: 2 });
     const before = sampler.state();
-    const outs = [{ inputs: new Float32Array(12) }, { inputs: new Float64Array(11) }, { inputs: problem.inputs }, { weights: new Float64Array(27) }];
+    const outs = [
+      { inputs: new Float32Array(12) },
+      { inputs: new Float64Array(11) },
+      { inputs: problem.inputs },
+      { weights: new Float64Array(27) },
+    ];
     for (const out of outs) expect(() => sampledSoftmaxLossSync({ ...problem, sampler, gradients: { out } })).toThrow('gradients.out');
     expect(sampler.state()).toEqual(before);
   });
@@ -69,13 +71,26 @@ describe('what is drawn', () => {
       const one = sampledSoftmaxLossSync({ ...problem, sampledValues: none, gradients: { mode } });
       expect(one.loss).toEqual(new Float64Array(4));
       expect(one.gradients.inputs).toEqual(new Float64Array(12));
-      const two = sampledSoftmaxLossSync({ ...problem, labels: [0, 1, 1, 2], inputs: problem.inputs.slice(0, 6), numTrue: 2, sampledValues: none, gradients: { mode } });
+      const two = sampledSoftmaxLossSync({
+        ...problem,
+        labels: [0, 1, 1, 2],
+        inputs: problem.inputs.slice(0, 6),
+        numTrue: 2,
+        sampledValues: none,
+        gradients: { mode },
+      });
       expect(two.loss.every((loss) => loss >= Math.log(2) - 1e-15)).toBe(true);
     }
   });
   it('the last class of a log-uniform range has a small count, not 0', () => {
     const rows = randomProblem({ ...size, numClasses: 50 }, 3);
-    const { sampledValues, loss } = sampledSoftmaxLossSync({ ...rows, sampledValues: undefined, labels: [0, 1, 7, 49], numSampled: 5, seed: 1 });
+    const { sampledValues, loss } = sampledSoftmaxLossSync({
+      ...rows,
+      sampledValues: undefined,
+      labels: [0, 1, 7, 49],
+      numSampled: 5,
+      seed: 1,
+    });
     expectClose(sampledValues.trueExpectedCount, [0.8814572, 0.5156194, 0.14978161, 0.025182486], 3e-7);
     expect(loss.every(Number.isFinite)).toBe(true);
   });
@@ -102,11 +117,13 @@ describe('what is drawn', () => {
 
 describe.each(arithmetic)('all sampled classes are hits, %s', (_, type) => {
   // Many seeds: a shift by the rounded largest logit must not show in the loss.
-  const each = (check: (seed: number) => void): void => { for (let seed = 1; seed <= 200; seed++) check(seed); };
+  const each = (check: (seed: number) => void): void => {
+    for (let seed = 1; seed <= 200; seed++) check(seed);
+  };
 
   it('one true class: loss 0, gradients 0', () => {
     each((seed) => {
-      const problem = randomProblem<FloatArray>({ ...size, batch: 3 }, seed, type as never);
+      const problem = randomProblem<FloatArray>({ ...size, batch: 3 }, seed, type);
       const sampledValues = { ...problem.sampledValues, sampledCandidates: [4, 4, 4, 4, 4] };
       const { loss, gradients } = sampledSoftmaxLossSync({ ...problem, labels: [4, 4, 4], sampledValues, gradients: true });
       for (const values of [loss, gradients.inputs, gradients.weights.values, gradients.biases.values]) {
@@ -116,7 +133,7 @@ describe.each(arithmetic)('all sampled classes are hits, %s', (_, type) => {
   });
   it('two true classes: their logsumexp, and no NaN', () => {
     each((seed) => {
-      const problem = randomProblem<FloatArray>({ ...size, numTrue: 2, batch: 2 }, seed, type as never);
+      const problem = randomProblem<FloatArray>({ ...size, numTrue: 2, batch: 2 }, seed, type);
       const counts = { trueExpectedCount: [1, 1], sampledExpectedCount: [1, 1, 1] };
       const { loss, gradients } = sampledSoftmaxLossSync({
         ...problem,
@@ -125,12 +142,19 @@ describe.each(arithmetic)('all sampled classes are hits, %s', (_, type) => {
         gradients: { mode: 'merged' },
       });
       const logit = (row: number, c: number): number =>
-        problem.inputs.subarray(row * 3, row * 3 + 3).reduce((sum: number, x: number, k: number) => sum + x * (problem.weights[c * 3 + k] as number), problem.biases[c] as number);
+        [0, 1, 2].reduce(
+          (sum, k) => sum + (problem.inputs[row * 3 + k] as number) * (problem.weights[c * 3 + k] as number),
+          problem.biases[c] as number,
+        );
       const want = [0, 1].map((row) => logSumExp(logit(row, 3), logit(row, 7)) - (logit(row, 3) + logit(row, 7)) / 2);
       expectClose(loss, want, type === Float32Array ? 1e-6 : 1e-14);
       expect(loss.every((l: number) => l >= Math.log(2) * (1 - 1e-7))).toBe(true);
       expect(gradients.weights.values.every(Number.isFinite)).toBe(true);
-      const equal = sampledSoftmaxLossSync({ ...problem, labels: [3, 3, 7, 7], sampledValues: { sampledCandidates: [3], ...counts, sampledExpectedCount: [1] } });
+      const equal = sampledSoftmaxLossSync({
+        ...problem,
+        labels: [3, 3, 7, 7],
+        sampledValues: { sampledCandidates: [3], ...counts, sampledExpectedCount: [1] },
+      });
       expect(equal.loss[0]).toBeCloseTo(Math.log(2), 6); // the least there is: both true logits alike
     });
   });
@@ -164,13 +188,21 @@ describe('repeats', () => {
         gradients: { mode: 'dense' },
       });
       expect(all.loss[row]).toBeCloseTo(loss[0] as number, 14);
-      gradients.weights.forEach((g, i) => { dense[i]! += g; });
+      gradients.weights.forEach((g, i) => {
+        dense[i]! += g;
+      });
     }
     expectClose(toDense(all.gradients.weights), dense, 1e-13);
   });
   it('of a label in its row: every slot counts', () => {
     const values = { sampledCandidates: [1], trueExpectedCount: [1, 1, 1], sampledExpectedCount: [1] };
-    const { loss } = sampledSoftmaxLossSync({ weights: Float64Array.of(0.5, 2), labels: [0, 0, 0], inputs: Float64Array.of(1), numTrue: 3, sampledValues: values });
+    const { loss } = sampledSoftmaxLossSync({
+      weights: Float64Array.of(0.5, 2),
+      labels: [0, 0, 0],
+      inputs: Float64Array.of(1),
+      numTrue: 3,
+      sampledValues: values,
+    });
     expect(loss[0]).toBeCloseTo(Math.log(3 * Math.exp(0.5) + Math.exp(2)) - 0.5, 14);
   });
   it('of a sampled hit: all copies are left out, and with compat tensorflow the last one', () => {
@@ -189,7 +221,12 @@ describe('repeats', () => {
 describe('nothing at all', () => {
   const problem = randomProblem(size, 9);
   it.each(sampledLossNames)('%s of an empty batch: no losses, the sampled rows with zeros', async (name) => {
-    const empty = { ...problem, labels: [], inputs: new Float64Array(0), sampledValues: { ...problem.sampledValues, trueExpectedCount: [] } };
+    const empty = {
+      ...problem,
+      labels: [],
+      inputs: new Float64Array(0),
+      sampledValues: { ...problem.sampledValues, trueExpectedCount: [] },
+    };
     for (const mode of modes) {
       const { loss, gradients } = await sampledLosses[name].later({ ...empty, gradients: { mode } });
       expect(loss).toEqual(new Float64Array(0));
@@ -238,7 +275,10 @@ describe('counts', () => {
   const problem = randomProblem({ ...size, numTrue: 2 }, 10);
   const { sampledCandidates, sampledExpectedCount } = problem.sampledValues;
   const run = (trueExpectedCount: unknown) =>
-    sampledSoftmaxLossSync({ ...problem, sampledValues: { sampledCandidates, sampledExpectedCount, trueExpectedCount: trueExpectedCount as never } });
+    sampledSoftmaxLossSync({
+      ...problem,
+      sampledValues: { sampledCandidates, sampledExpectedCount, trueExpectedCount: trueExpectedCount as never },
+    });
 
   it('one per row stand for all of its labels', () => {
     const want = run([0.1, 0.1, 0.2, 0.2, 0.3, 0.3, 0.4, 0.4]).loss;
@@ -246,7 +286,8 @@ describe('counts', () => {
     expect(run(Float64Array.of(0.1, 0.2, 0.3, 0.4)).loss).toEqual(want);
     for (const shape of [[4, 1], [4]]) expect(run({ data: Float64Array.of(0.1, 0.2, 0.3, 0.4), shape }).loss).toEqual(want);
     expect(run({ data: Float64Array.of(0.1, 0.1, 0.2, 0.2, 0.3, 0.3, 0.4, 0.4), shape: [4, 2] }).loss).toEqual(want);
-    for (const length of [0, 1, 2, 3, 5, 7, 9]) expect(() => run(new Float64Array(length))).toThrow('sampledValues.trueExpectedCount: expected');
+    for (const length of [0, 1, 2, 3, 5, 7, 9])
+      expect(() => run(new Float64Array(length))).toThrow('sampledValues.trueExpectedCount: expected');
   });
   it('of a stated shape that is not theirs are refused', () => {
     const refused = expect.objectContaining({ code: 'ERR_SHAPE_MISMATCH' });
@@ -262,126 +303,21 @@ describe('counts', () => {
     const { loss } = run([0.1, 0.1, 0.2, 0, 0.3, 0.3, 0.4, 0.4]);
     expect(Array.from(loss, Number.isNaN)).toEqual([false, true, false, false]);
     const sampledValues = { ...problem.sampledValues, sampledExpectedCount: sampledExpectedCount.with(2, 0) };
-    expect(Array.from(sampledSoftmaxLossSync({ ...problem, removeAccidentalHits: false, sampledValues }).loss, Number.isNaN)).toEqual([true, true, true, true]);
-  });
-});
-
-describe.each(arithmetic)('numbers that are none, %s', (_, type) => {
-  // Sampled and true classes apart; more rows than a tile holds.
-  const rows = 19;
-  const problem = {
-    ...randomProblem<FloatArray>({ ...size, batch: rows, numClasses: 40, numSampled: 6 }, 11, type as never),
-    labels: Int32Array.from({ length: rows }, (_, i) => i),
-  };
-  problem.sampledValues.sampledCandidates.set([30, 31, 32, 33, 34, 35]);
-  const nanAt = (values: ArrayLike<number>): number[] => Array.from(values).flatMap((x, i) => (Number.isNaN(x) ? [i] : []));
-  const all = Array.from({ length: rows }, (_, i) => i);
-  const bad = [NaN, Infinity, -Infinity];
-
-  it.each(sampledLossNames.flatMap((name) => bad.map((value) => [name, value] as const)))('%s: %d in one row of inputs stays in it', (name, value) => {
-    for (const row of [0, 7, rows - 1]) {
-      const inputs = problem.inputs.slice();
-      inputs[row * 3 + 1] = value;
-      const { loss, gradients } = sampledLosses[name].now({ ...problem, inputs, gradients: true });
-      const others = [...Array.from(loss).keys()].filter((i) => i !== row);
-      if (Number.isNaN(value) || name === 'sampledSoftmaxLoss') expect(nanAt(loss)).toEqual([row]);
-      expect(loss[row]).not.toSatisfy(Number.isFinite);
-      const clean = sampledLosses[name].now({ ...problem, gradients: true });
-      for (const i of others) {
-        expect(loss[i]).toBe(clean.loss[i]);
-        expect(gradients.inputs.slice(3 * i, 3 * i + 3)).toEqual(clean.gradients.inputs.slice(3 * i, 3 * i + 3));
-        expect(gradients.weights.values.slice(3 * i, 3 * i + 3)).toEqual(clean.gradients.weights.values.slice(3 * i, 3 * i + 3));
-      }
-      if (Number.isNaN(value)) {
-        expect(nanAt(gradients.inputs)).toEqual([3 * row, 3 * row + 1, 3 * row + 2]);
-        // The sampled rows are shared: each has a part of every row of the batch.
-        expect(nanAt(gradients.biases.values)).toEqual([row, ...Array.from({ length: 6 }, (_, s) => rows + s)]);
-      }
-    }
-  });
-  it.each(sampledLossNames)('%s: NaN in a sampled class reaches every row', (name) => {
-    for (const parameter of ['weights', 'biases'] as const) {
-      const values = problem[parameter].slice();
-      values[parameter === 'weights' ? 33 * 3 + 2 : 33] = NaN;
-      expect(nanAt(sampledLosses[name].now({ ...problem, [parameter]: values }).loss)).toEqual(all);
-    }
-  });
-  it.each(sampledLossNames)('%s: NaN in a true class reaches its row, in another class none', (name) => {
-    const biases = problem.biases.slice();
-    [biases[5], biases[39]] = [NaN, NaN];
-    expect(nanAt(sampledLosses[name].now({ ...problem, biases }).loss)).toEqual([5]);
-  });
-  it('NaN in a class that is a hit does not reach the rows that leave it out', () => {
-    const biases = problem.biases.slice();
-    biases[33] = Infinity;
-    const labels = problem.labels.map(() => 33).with(3, 2);
-    const { loss } = sampledSoftmaxLossSync({ ...problem, biases, labels });
-    expect(nanAt(loss)).toEqual(all);
-    const given = { ...problem.sampledValues, sampledExpectedCount: problem.sampledValues.sampledExpectedCount.with(3, 0) };
-    const finite = sampledSoftmaxLossSync({ ...problem, labels, sampledValues: given, gradients: true });
-    expect(nanAt(finite.loss)).toEqual([3]);
-    expect(nanAt(finite.gradients.inputs)).toEqual([9, 10, 11]);
-  });
-  it('a logit of -Infinity is a class that cannot be: finite', () => {
-    const biases = problem.biases.slice();
-    biases[33] = -Infinity;
-    const { loss, gradients } = sampledSoftmaxLossSync({ ...problem, biases, gradients: true });
-    expect(loss.every(Number.isFinite)).toBe(true);
-    expect(gradients.inputs.every(Number.isFinite)).toBe(true);
-    const keep = (array: Float64Array | Int32Array) => Float64Array.from(array).filter((_, s) => s !== 3);
-    const { sampledCandidates, sampledExpectedCount, trueExpectedCount } = problem.sampledValues;
-    const without = { trueExpectedCount, sampledCandidates: Array.from(keep(sampledCandidates)), sampledExpectedCount: keep(sampledExpectedCount) };
-    expectClose(loss, sampledSoftmaxLossSync({ ...problem, sampledValues: without }).loss, 1e-6);
-  });
-  it('the full softmax: NaN of a row stays in it, of a class reaches all rows', async () => {
-    const { sampledValues: _, ...full } = problem;
-    const inputs = full.inputs.slice();
-    inputs[7 * 3] = NaN;
-    expect(nanAt((await softmaxLoss({ ...full, inputs })).loss)).toEqual([7]);
-    const biases = full.biases.slice();
-    biases[39] = NaN;
-    expect(nanAt(softmaxLossSync({ ...full, biases }).loss)).toEqual(all);
-    biases[39] = -Infinity;
-    expect(softmaxLossSync({ ...full, biases }).loss.every(Number.isFinite)).toBe(true);
-  });
-  it('NaN upstream of one row: its gradients alone', () => {
-    const upstream = new Float64Array(rows).fill(1).with(4, NaN);
-    const { loss, gradients } = sampledSoftmaxLossSync({ ...problem, gradients: { upstream } });
-    expect(nanAt(loss)).toEqual([]);
-    expect(nanAt(gradients.inputs)).toEqual([12, 13, 14]);
-  });
-});
-
-describe.each(arithmetic)('logits of 1e30, %s', (_, type) => {
-  it('and of -1e30 give finite losses and gradients', () => {
-    for (const scale of [1e30, -1e30, 3e37, 1e15, -1e3]) {
-      const problem = {
-        weights: type.from([1, 0.25, 0.5, -1]),
-        labels: [0, 1, 2, 3],
-        inputs: type.from([scale, scale, scale / 2, scale]),
-        sampledValues: { sampledCandidates: [0, 2, 3], trueExpectedCount: [1, 1, 1, 1], sampledExpectedCount: [0.5, 1, 1] },
-      };
-      const logits = [0, 1, 2, 3].map((row) => [...problem.weights].map((w) => w * (problem.inputs[row] as number)));
-      const others = (row: number): number[] => [0, 2, 3].filter((c) => c !== row).map((c) => (logits[row]![c] as number) - (c === 0 ? Math.log(0.5) : 0));
-      const { loss, gradients } = sampledSoftmaxLossSync({ ...problem, gradients: true });
-      expectClose(loss, logits.map((row, i) => logSumExp(row[i] as number, ...others(i)) - (row[i] as number)), 1e-6, `softmax ${scale}`);
-      for (const values of [gradients.inputs, gradients.weights.values]) expect(values.every(Number.isFinite)).toBe(true);
-
-      const logistic = nceLossSync({ ...problem, gradients: true });
-      for (const values of [logistic.loss, logistic.gradients.inputs, logistic.gradients.weights.values]) {
-        expect(values.every(Number.isFinite), `logistic ${scale}`).toBe(true);
-      }
-      const full = softmaxLossSync({ weights: problem.weights, labels: problem.labels, inputs: problem.inputs, gradients: true });
-      expectClose(full.loss, logits.map((row, i) => logSumExp(...row) - (row[i] as number)), 1e-6, `full ${scale}`);
-      for (const values of [full.gradients.inputs, full.gradients.weights]) expect(values.every(Number.isFinite)).toBe(true);
-    }
+    expect(Array.from(sampledSoftmaxLossSync({ ...problem, removeAccidentalHits: false, sampledValues }).loss, Number.isNaN)).toEqual([
+      true,
+      true,
+      true,
+      true,
+    ]);
   });
 });
 
 it('sums of many rows keep the order of the rows', () => {
-  const problem = randomProblem<FloatArray>({ batch: 1000, dim: 2, numClasses: 10, numSampled: 4, numTrue: 1 }, 12, Float32Array as never);
-  const each = sampledSoftmaxLossSync(problem).loss as FloatArray;
+  const problem = randomProblem<FloatArray>({ batch: 1000, dim: 2, numClasses: 10, numSampled: 4, numTrue: 1 }, 12, Float32Array);
+  const each = sampledSoftmaxLossSync(problem).loss;
   let sum = 0;
-  each.forEach((loss: number) => { sum += loss; });
+  each.forEach((loss: number) => {
+    sum += loss;
+  });
   expect(sampledSoftmaxLossSync({ ...problem, reduction: 'sum' }).loss).toBe(sum);
 });

@@ -1,4 +1,4 @@
-/** What must hold of the losses for any problem: checked on random ones, the same on every run. */
+/** What must hold of one loss and another, or of two ways to say the same, for any problem: random ones, the same on every run. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import {
@@ -12,146 +12,12 @@ import {
   type FloatArray,
   type RowGradients,
 } from '../lib/index.ts';
-import { expectClose, generator, randoms, split } from './arrays.ts';
-import { placeOf, randomProblem, sampledLosses, sampledLossNames, toDense, type RandomProblem, type Sizes } from './problems.ts';
+import { expectClose, split } from './arrays.ts';
+import { larger, placeOf, problemSeed, randomProblem, sampledLosses, sampledLossNames, sizes, toDense } from './problems.ts';
 
-const sizes = fc.record({
-  batch: fc.integer({ min: 1, max: 5 }),
-  dim: fc.integer({ min: 1, max: 9 }),
-  numClasses: fc.integer({ min: 2, max: 12 }),
-  numSampled: fc.integer({ min: 1, max: 11 }),
-  numTrue: fc.integer({ min: 1, max: 3 }),
-});
-const larger: Sizes = { batch: 37, dim: 21, numClasses: 301, numSampled: 150, numTrue: 2 };
-const problemSeed = fc.integer({ min: 1, max: 1_000_000 });
 const modes = ['sparse', 'merged', 'dense'] as const;
 
-/** Each loss as a function of a problem, with accidental hits as told. */
-const losses = (['softmaxLoss', ...sampledLossNames] as const).flatMap((name) => {
-  const hitOptions = name === 'softmaxLoss' || !sampledLosses[name].hitOption ? [undefined] : [true, false];
-  return hitOptions.map((removeAccidentalHits) => ({
-    title: removeAccidentalHits === undefined ? name : `${name}, hits ${removeAccidentalHits ? 'removed' : 'kept'}`,
-    run: (problem: RandomProblem<FloatArray>, more: object) => {
-      if (name === 'softmaxLoss') {
-        const { sampledValues: _, ...rest } = problem;
-        return softmaxLossSync({ ...rest, ...more });
-      }
-      const hits = removeAccidentalHits === undefined ? {} : { removeAccidentalHits };
-      return sampledLosses[name].now({ ...problem, ...hits, ...more } as never);
-    },
-  }));
-});
-
-interface DenseGradients {
-  weights: Float64Array;
-  biases: Float64Array;
-  inputs: Float64Array;
-}
-
 const parameters = ['weights', 'biases', 'inputs'] as const;
-
-describe.each(losses)('gradients of $title', ({ run }) => {
-  const value = (problem: RandomProblem<FloatArray>, reduction: 'none' | 'mean' | 'sum', upstream: number | number[]): number => {
-    const { loss } = run(problem, { reduction }) as { loss: number | FloatArray };
-    if (typeof loss === 'number') return loss * (upstream as number);
-    let sum = 0;
-    loss.forEach((l: number, i: number) => { sum += l * (typeof upstream === 'number' ? upstream : (upstream[i] as number)); });
-    return sum;
-  };
-  const denseGradients = (problem: RandomProblem<FloatArray>, reduction: string, upstream: unknown): DenseGradients =>
-    (run(problem, { reduction, gradients: { mode: 'dense', upstream } }) as unknown as { gradients: DenseGradients }).gradients;
-
-  it('are the central differences of the loss', () => {
-    const upstreams = fc.record({
-      reduction: fc.constantFrom('none', 'mean', 'sum'),
-      rows: fc.array(fc.double({ min: -2, max: 2, noNaN: true }), { minLength: 5, maxLength: 5 }),
-      single: fc.boolean(),
-    });
-    fc.assert(
-      fc.property(sizes, problemSeed, upstreams, (size, seed, { reduction, rows, single }) => {
-        const problem = randomProblem(size, seed);
-        const upstream = reduction === 'none' && !single ? rows.slice(0, size.batch) : (rows[0] as number);
-        const got = denseGradients(problem, reduction, upstream);
-        const step = 1e-5;
-        for (const name of parameters) {
-          const differences = problem[name].map((x, i) => {
-            const at = (y: number): number => {
-              const moved = problem[name].slice();
-              moved[i] = y;
-              return value({ ...problem, [name]: moved }, reduction, upstream);
-            };
-            return (at(x + step) - at(x - step)) / (2 * step);
-          });
-          // Of the largest element or 1: the differences lose 1e-11 where the gradient is 0.
-          expectClose([...got[name], 1], [...differences, 1], 2e-8, name);
-        }
-      }),
-      { seed: 20, numRuns: 12 },
-    );
-  });
-
-  it('are the slope along any direction, for more than one block', () => {
-    const problem = randomProblem(larger, 77);
-    const upstream = Array.from(randoms(larger.batch, 5, 1, Float64Array));
-    const got = denseGradients(problem, 'none', upstream);
-    for (let seed = 1; seed <= 3; seed++) {
-      const direction = parameters.map((name, i) => randoms(problem[name].length, 10 * seed + i, 1, Float64Array));
-      const at = (step: number): number => {
-        const moved = parameters.map((name, i) => [name, problem[name].map((x, k) => x + step * (direction[i]![k] as number))] as const);
-        return value({ ...problem, ...Object.fromEntries(moved) }, 'none', upstream);
-      };
-      let slope = 0;
-      parameters.forEach((name, i) => got[name].forEach((g, k) => { slope += g * (direction[i]![k] as number); }));
-      expect((at(1e-5) - at(-1e-5)) / 2e-5).toBeCloseTo(slope, 5);
-    }
-  });
-
-  it('do not depend on the order of the rows', () => {
-    fc.assert(
-      fc.property(fc.oneof(sizes, fc.constant(larger)), problemSeed, (size, seed) => {
-        const { batch, dim, numTrue } = size;
-        const problem = randomProblem(size, seed);
-        const next = generator(seed);
-        const order = Array.from({ length: batch }, (_, i) => [next(), i] as const).sort(([a], [b]) => a - b).map(([, i]) => i);
-        const rows = <A extends Int32Array | Float64Array>(from: A, width: number): A => {
-          const to = from.slice() as A;
-          order.forEach((row, i) => to.set(from.subarray(row * width, (row + 1) * width) as never, i * width));
-          return to;
-        };
-        const permuted = {
-          ...problem,
-          labels: rows(problem.labels, numTrue),
-          inputs: rows(problem.inputs, dim),
-          sampledValues: { ...problem.sampledValues, trueExpectedCount: rows(problem.sampledValues.trueExpectedCount, numTrue) },
-        };
-        const [a, b] = [run(problem, { gradients: { mode: 'dense' } }), run(permuted, { gradients: { mode: 'dense' } })];
-        const [before, after] = [a, b].map((r) => r.gradients as unknown as DenseGradients) as [DenseGradients, DenseGradients];
-        expectClose(b.loss as Float64Array, rows(a.loss as unknown as Float64Array, 1), 1e-13, 'loss');
-        expectClose(after.inputs, rows(before.inputs, dim), 1e-13, 'inputs');
-        expectClose(after.weights, before.weights, 1e-12, 'weights');
-        expectClose(after.biases, before.biases, 1e-12, 'biases');
-      }),
-      { seed: 21, numRuns: 10 },
-    );
-  });
-
-  it('of a reduced loss are those of its definition, reduced in double and in order', () => {
-    fc.assert(
-      fc.property(sizes, problemSeed, fc.boolean(), (size, seed, single) => {
-        const problem = randomProblem<FloatArray>(size, seed, single ? (Float32Array as never) : Float64Array);
-        const each = run(problem, {}).loss as unknown as FloatArray;
-        let sum = 0;
-        each.forEach((loss: number) => { sum += loss; });
-        expect(run(problem, { reduction: 'sum' }).loss).toBe(sum);
-        expect(run(problem, { reduction: 'mean' }).loss).toBe(sum / size.batch);
-        const mean = denseGradients(problem, 'mean', 3);
-        const none = denseGradients(problem, 'none', new Array(size.batch).fill(3 / size.batch));
-        for (const name of parameters) expectClose(mean[name], none[name], single ? 1e-6 : 1e-14, name);
-      }),
-      { seed: 22, numRuns: 20 },
-    );
-  });
-});
 
 describe('all classes as candidates', () => {
   it('are the full softmax, for distinct labels', () => {
@@ -159,7 +25,9 @@ describe('all classes as candidates', () => {
       fc.property(sizes, problemSeed, fc.boolean(), (size, seed, biased) => {
         const numTrue = Math.min(size.numTrue, size.numClasses);
         const { sampledValues: _, biases, ...problem } = randomProblem({ ...size, numTrue }, seed);
-        const labels = problem.labels.map((first, i) => (i % numTrue === 0 ? first : (problem.labels[i - (i % numTrue)]! + (i % numTrue)) % size.numClasses));
+        const labels = problem.labels.map((first, i) =>
+          i % numTrue === 0 ? first : (problem.labels[i - (i % numTrue)]! + (i % numTrue)) % size.numClasses,
+        );
         const options = { ...problem, ...(biased ? { biases } : {}), labels };
         const sampler = new AllCandidateSampler({ numSampled: size.numClasses });
         const sampled = sampledSoftmaxLossSync({ ...options, sampler, gradients: { mode: 'dense' } });
@@ -167,16 +35,21 @@ describe('all classes as candidates', () => {
         expectClose(sampled.loss, full.loss, 1e-12, 'loss');
         expectClose(sampled.gradients.inputs, full.gradients.inputs, 1e-12, 'inputs');
         expectClose(sampled.gradients.weights, full.gradients.weights, 1e-12, 'weights');
-        if (biased) expectClose(sampled.gradients.biases as Float64Array, full.gradients.biases as Float64Array, 1e-12, 'biases');
+        if (biased) expectClose(sampled.gradients.biases, full.gradients.biases, 1e-12, 'biases');
       }),
       { seed: 23, numRuns: 60 },
     );
   });
   it('are the full softmax where its classes are too many to be kept', () => {
     const size = { batch: 19, dim: 96, numClasses: 90_000, numSampled: 1, numTrue: 1 };
-    const { sampledValues: _, ...random } = randomProblem<FloatArray>(size, 31, Float32Array as never);
+    const { sampledValues: _, ...random } = randomProblem<FloatArray>(size, 31, Float32Array);
     const single = { ...random, inputs: Float32Array.from(random.inputs, (x) => x / 5) }; // float32 loses digits with large logits
-    const problem = { ...single, weights: Float64Array.from(single.weights), biases: Float64Array.from(single.biases), inputs: Float64Array.from(single.inputs) };
+    const problem = {
+      ...single,
+      weights: Float64Array.from(single.weights),
+      biases: Float64Array.from(single.biases),
+      inputs: Float64Array.from(single.inputs),
+    };
     const sampler = new AllCandidateSampler({ numSampled: size.numClasses });
     const sampled = sampledSoftmaxLossSync({ ...problem, sampler, gradients: { mode: 'dense' } });
     const full = softmaxLossSync({ ...problem, gradients: true });
@@ -206,39 +79,47 @@ describe.each(sampledLossNames)('%s', (name) => {
 
   it('gives the same bits for sharded parameters', () => {
     fc.assert(
-      fc.property(fc.oneof(sizes, fc.constant(larger)), problemSeed, shardings, (size, seed, { strategy, weightShards, biasShards, mode, float64 }) => {
-        const problem = randomProblem<FloatArray>(size, seed, float64 ? Float64Array : (Float32Array as never));
-        const { dim, numClasses } = size;
-        const whole = now({ ...problem, gradients: { mode } });
-        const parts = now({
-          ...problem,
-          weights: split(problem.weights, weightShards, strategy, dim),
-          biases: split(problem.biases, biasShards, strategy, 1),
-          partitionStrategy: strategy,
-          gradients: { mode },
-        });
-        expect(parts.loss).toEqual(whole.loss);
-        expect(parts.gradients.inputs).toEqual(whole.gradients.inputs);
-        for (const [parameter, width, shards] of [['weights', dim, weightShards], ['biases', 1, biasShards]] as const) {
-          const pieces = parts.gradients[parameter] as (FloatArray | RowGradients)[];
-          expect(pieces).toHaveLength(shards);
-          if (mode === 'dense') {
-            expect(pieces).toEqual(split(whole.gradients[parameter] as unknown as FloatArray, shards, strategy, width));
-            continue;
+      fc.property(
+        fc.oneof(sizes, fc.constant(larger)),
+        problemSeed,
+        shardings,
+        (size, seed, { strategy, weightShards, biasShards, mode, float64 }) => {
+          const problem = randomProblem<FloatArray>(size, seed, float64 ? Float64Array : Float32Array);
+          const { dim, numClasses } = size;
+          const whole = now({ ...problem, gradients: { mode } });
+          const parts = now({
+            ...problem,
+            weights: split(problem.weights, weightShards, strategy, dim),
+            biases: split(problem.biases, biasShards, strategy, 1),
+            partitionStrategy: strategy,
+            gradients: { mode },
+          });
+          expect(parts.loss).toEqual(whole.loss);
+          expect(parts.gradients.inputs).toEqual(whole.gradients.inputs);
+          for (const [parameter, width, shards] of [
+            ['weights', dim, weightShards],
+            ['biases', 1, biasShards],
+          ] as const) {
+            const pieces = parts.gradients[parameter] as (FloatArray | RowGradients)[];
+            expect(pieces).toHaveLength(shards);
+            if (mode === 'dense') {
+              expect(pieces).toEqual(split(whole.gradients[parameter] as unknown as FloatArray, shards, strategy, width));
+              continue;
+            }
+            // A shard's rows come in the order of the whole: the next row of its shard is the one for each index.
+            const { indices, values } = whole.gradients[parameter] as RowGradients;
+            const used = new Array<number>(shards).fill(0);
+            for (let i = 0; i < indices.length; i++) {
+              const [shard, row] = placeOf(Number(indices[i]), numClasses, shards, strategy);
+              const piece = pieces[shard] as RowGradients;
+              const at = used[shard]!++;
+              expect(piece.indices[at]).toBe(row);
+              expect(piece.values.subarray(at * width, (at + 1) * width)).toEqual(values.subarray(i * width, (i + 1) * width));
+            }
+            expect(pieces.map((piece) => (piece as RowGradients).count)).toEqual(used);
           }
-          // A shard's rows come in the order of the whole: the next row of its shard is the one for each index.
-          const { indices, values } = whole.gradients[parameter] as RowGradients;
-          const used = new Array<number>(shards).fill(0);
-          for (let i = 0; i < indices.length; i++) {
-            const [shard, row] = placeOf(Number(indices[i]), numClasses, shards, strategy);
-            const piece = pieces[shard] as RowGradients;
-            const at = used[shard]!++;
-            expect(piece.indices[at]).toBe(row);
-            expect(piece.values.subarray(at * width, (at + 1) * width)).toEqual(values.subarray(i * width, (i + 1) * width));
-          }
-          expect(pieces.map((piece) => (piece as RowGradients).count)).toEqual(used);
-        }
-      }),
+        },
+      ),
       { seed: 24, numRuns: 40 },
     );
   });
@@ -279,10 +160,14 @@ describe.each(sampledLossNames)('%s', (name) => {
         const wide = now({ ...problem, weights: weights.values, biases: biases.values, inputs: inputs.numbers, gradients });
         expect(got.loss).toBeInstanceOf(Float32Array);
         expect(wide.loss).toBeInstanceOf(Float64Array);
-        for (const [result, tolerance] of [[got, 4e-6], [wide, 1e-12]] as const) {
+        for (const [result, tolerance] of [
+          [got, 4e-6],
+          [wide, 1e-12],
+        ] as const) {
           // Of the largest element or 1: a row without other classes has the loss 0.
           expectClose([...result.loss, 1], [...exact.loss, 1], tolerance, 'loss');
-          for (const parameter of parameters) expectClose([...result.gradients[parameter], 1], [...exact.gradients[parameter], 1], tolerance, parameter);
+          for (const parameter of parameters)
+            expectClose([...result.gradients[parameter], 1], [...exact.gradients[parameter], 1], tolerance, parameter);
         }
       }),
       { seed: 26, numRuns: 20 },
@@ -300,7 +185,7 @@ function narrow(from: Float64Array, shape: number[], dtype: 'float16' | 'bfloat1
     const exponent = ((word >>> 23) & 255) - 127;
     if (dtype === 'bfloat16') data[i] = word >>> 16;
     else data[i] = exponent < -14 ? sign << 15 : (sign << 15) | ((exponent + 15) << 10) | ((word >>> 13) & 1023);
-    const mantissa = dtype === 'bfloat16' ? ((data[i] as number) & 127) / 128 : ((data[i] as number) & 1023) / 1024;
+    const mantissa = dtype === 'bfloat16' ? (data[i] & 127) / 128 : (data[i] & 1023) / 1024;
     numbers[i] = exponent < -14 && dtype === 'float16' ? (sign ? -0 : 0) : (sign ? -1 : 1) * (1 + mantissa) * 2 ** exponent;
     if (word << 1 === 0) numbers[i] = 0;
   });
@@ -321,15 +206,22 @@ describe('a class sampled n times', () => {
       sampledExpectedCount: Float64Array.from({ length: copies * 1000 }, (_, i) => sampledExpectedCount[i % 1000] as number),
     };
     const rarer = { ...problem.sampledValues, sampledExpectedCount: sampledExpectedCount.map((q) => q / copies) };
-    const [many, one] = [repeated, rarer].map((sampledValues) => sampledSoftmaxLossSync({ ...problem, sampledValues, gradients: { mode: 'merged' } }));
+    const [many, one] = [repeated, rarer].map((sampledValues) =>
+      sampledSoftmaxLossSync({ ...problem, sampledValues, gradients: { mode: 'merged' } }),
+    );
     expectClose(many!.loss, one!.loss, 1e-12, 'loss');
     expect(many!.gradients.weights.indices).toEqual(one!.gradients.weights.indices);
     expectClose(many!.gradients.weights.values, one!.gradients.weights.values, 1e-12, 'weights');
     expectClose(many!.gradients.biases.values, one!.gradients.biases.values, 1e-12, 'biases');
     expectClose(many!.gradients.inputs, one!.gradients.inputs, 1e-12, 'inputs');
     const logistic = nceLossSync({ ...problem, sampledValues: repeated, reduction: 'sum' }).loss;
-    const [none, once] = [0, 1].map((k) =>
-      nceLossSync({ ...problem, reduction: 'sum', sampledValues: k ? problem.sampledValues : { ...problem.sampledValues, sampledCandidates: [], sampledExpectedCount: [] } }).loss,
+    const [none, once] = [0, 1].map(
+      (k) =>
+        nceLossSync({
+          ...problem,
+          reduction: 'sum',
+          sampledValues: k ? problem.sampledValues : { ...problem.sampledValues, sampledCandidates: [], sampledExpectedCount: [] },
+        }).loss,
     ) as [number, number];
     expect(logistic / (none + copies * (once - none))).toBeCloseTo(1, 11);
   });
@@ -375,8 +267,15 @@ describe('the mean sampled gradient', () => {
       const mean = new Float64Array(problem.weights.length);
       let loss = 0;
       for (let draw = 0; draw < draws; draw++) {
-        const result = sampledSoftmaxLossSync({ ...problem, sampler, reduction: 'mean', gradients: { mode: 'dense', upstream: size.batch } });
-        result.gradients.weights.forEach((g: number, i: number) => { mean[i]! += g / draws; });
+        const result = sampledSoftmaxLossSync({
+          ...problem,
+          sampler,
+          reduction: 'mean',
+          gradients: { mode: 'dense', upstream: size.batch },
+        });
+        result.gradients.weights.forEach((g: number, i: number) => {
+          mean[i]! += g / draws;
+        });
         loss += result.loss / draws;
       }
       const distance = Math.hypot(...mean.map((g, i) => g - (full.gradients.weights[i] as number)));

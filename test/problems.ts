@@ -1,4 +1,5 @@
 /** Random problems for the loss tests, and what they do with gradients. */
+import fc from 'fast-check';
 import {
   nceLoss,
   nceLossSync,
@@ -13,14 +14,22 @@ import {
 } from '../lib/index.ts';
 import { generator, randomIds, randoms } from './arrays.ts';
 
-export const sampledLosses = {
+export type SampledLossName = 'sampledSoftmaxLoss' | 'nceLoss' | 'sampledLogisticLoss' | 'negativeSamplingLoss';
+
+interface SampledLoss {
+  readonly later: typeof nceLoss;
+  readonly now: typeof nceLossSync;
+  /** Whether it has the option removeAccidentalHits. */
+  readonly hitOption: boolean;
+}
+
+/** One type for all, so that a test can run through them. */
+export const sampledLosses: Record<SampledLossName, SampledLoss> = {
   sampledSoftmaxLoss: { later: sampledSoftmaxLoss, now: sampledSoftmaxLossSync, hitOption: true },
   nceLoss: { later: nceLoss, now: nceLossSync, hitOption: true },
   sampledLogisticLoss: { later: sampledLogisticLoss, now: sampledLogisticLossSync, hitOption: false },
   negativeSamplingLoss: { later: negativeSamplingLoss, now: negativeSamplingLossSync, hitOption: true },
-} as const;
-
-export type SampledLossName = keyof typeof sampledLosses;
+};
 
 export const sampledLossNames = Object.keys(sampledLosses) as SampledLossName[];
 
@@ -88,3 +97,19 @@ export function placeOf(id: number, rows: number, shards: number, strategy: 'mod
     first += size;
   }
 }
+
+export const logSumExp = (...logits: number[]): number => {
+  const max = Math.max(...logits);
+  return max + Math.log(logits.reduce((sum, z) => sum + Math.exp(z - max), 0));
+};
+
+/** Small problems, and one of more than a block. */
+export const sizes = fc.record({
+  batch: fc.integer({ min: 1, max: 5 }),
+  dim: fc.integer({ min: 1, max: 9 }),
+  numClasses: fc.integer({ min: 2, max: 12 }),
+  numSampled: fc.integer({ min: 1, max: 11 }),
+  numTrue: fc.integer({ min: 1, max: 3 }),
+});
+export const larger: Sizes = { batch: 37, dim: 21, numClasses: 301, numSampled: 150, numTrue: 2 };
+export const problemSeed = fc.integer({ min: 1, max: 1_000_000 });

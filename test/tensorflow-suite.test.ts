@@ -49,7 +49,11 @@ const shardedOf = (whole: ReturnType<typeof optionsOf>) => ({
 });
 
 /** The logits and labels `[batch, numTrue + sampled]` of the definition; hits at -Infinity where they are left out. */
-function referenceLogits({ labels, weights, biases, inputs }: Data, logQ: number, removeHits: boolean): { logits: number[]; targets: number[] }[] {
+function referenceLogits(
+  { labels, weights, biases, inputs }: Data,
+  logQ: number,
+  removeHits: boolean,
+): { logits: number[]; targets: number[] }[] {
   const numTrue = labels.length / batch;
   return Array.from({ length: batch }, (_, i) => {
     const logit = (c: number): number => {
@@ -72,7 +76,10 @@ const softmaxReference = (rows: ReturnType<typeof referenceLogits>): number[] =>
 
 const sigmoidReference = (rows: ReturnType<typeof referenceLogits>): number[] =>
   rows.map(({ logits, targets }) =>
-    logits.reduce((loss, z, k) => (z === -Infinity ? loss : loss + Math.max(z, 0) - z * (targets[k] as number) + Math.log1p(Math.exp(-Math.abs(z)))), 0),
+    logits.reduce(
+      (loss, z, k) => (z === -Infinity ? loss : loss + Math.max(z, 0) - z * (targets[k] as number) + Math.log1p(Math.exp(-Math.abs(z)))),
+      0,
+    ),
   );
 
 describe.each([1, 2, 3, 4])('ComputeSampledLogits with %i true classes', (numTrue) => {
@@ -89,7 +96,11 @@ describe.each([1, 2, 3, 4])('ComputeSampledLogits with %i true classes', (numTru
   it('testBasic: neither log q nor hits', () => {
     expectClose(negativeSamplingLossSync(options).loss, sigmoidReference(referenceLogits(own, 0, false)), 1e-6);
     const flat = optionsOf(own, 1);
-    expectClose(sampledSoftmaxLossSync({ ...flat, removeAccidentalHits: false }).loss, softmaxReference(referenceLogits(own, 0, false)), 1e-6);
+    expectClose(
+      sampledSoftmaxLossSync({ ...flat, removeAccidentalHits: false }).loss,
+      softmaxReference(referenceLogits(own, 0, false)),
+      1e-6,
+    );
   });
   it('testAccidentalHitRemoval: a hit has no part in its row', () => {
     for (let row = 0; row < batch; row++) {
@@ -104,7 +115,9 @@ describe.each([1, 2, 3, 4])('ComputeSampledLogits with %i true classes', (numTru
       } as const;
       for (const call of [sampledSoftmaxLossSync, nceLossSync, negativeSamplingLossSync]) {
         const { values } = call(one).gradients.biases;
-        sampled.forEach((c, s) => { expect((values[numTrue + s] as number) === 0, `class ${c}`).toBe(labels.includes(c)); });
+        sampled.forEach((c, s) => {
+          expect((values[numTrue + s] as number) === 0, `class ${c}`).toBe(labels.includes(c));
+        });
       }
     }
     const removed = { ...options, removeAccidentalHits: true };
@@ -152,7 +165,9 @@ describe('the losses', () => {
       inputs: bfloat16(options.inputs, [batch, dim]),
       removeAccidentalHits: false,
     });
-    [1.6488788, 3.8896723, 0.9087771].forEach((want, i) => { expect(Math.abs((loss[i] as number) - want)).toBeLessThan(0.1); });
+    [1.6488788, 3.8896723, 0.9087771].forEach((want, i) => {
+      expect(Math.abs((loss[i] as number) - want)).toBeLessThan(0.1);
+    });
   });
 });
 
@@ -178,10 +193,14 @@ describe('candidate sampler ops', () => {
   it('testSeed', () => {
     const options = { trueClasses, numTrue: 2, numSampled: 5 };
     for (const seed of [1, 12, 123, 1234]) {
-      expect(logUniformCandidateSampler({ ...options, rangeMax: 5, seed })).toEqual(logUniformCandidateSampler({ ...options, rangeMax: 5, seed }));
+      expect(logUniformCandidateSampler({ ...options, rangeMax: 5, seed })).toEqual(
+        logUniformCandidateSampler({ ...options, rangeMax: 5, seed }),
+      );
     }
     // TensorFlow has range 5 here too, where two random draws are often alike; this range leaves nothing to chance.
-    const draws = Array.from({ length: 20 }, () => String(logUniformCandidateSampler({ ...options, rangeMax: 1_000_000 }).sampledCandidates));
+    const draws = Array.from({ length: 20 }, () =>
+      String(logUniformCandidateSampler({ ...options, rangeMax: 1_000_000 }).sampledCandidates),
+    );
     expect(new Set(draws).size).toBe(20);
   });
 });

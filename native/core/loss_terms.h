@@ -20,24 +20,23 @@ struct RowTerms {
 static inline RowTerms softmax_terms(const double* logits, int64_t num_true, double max, double sum, bool full,
                                      double g, double* dz) {
   const double label = 1.0 / static_cast<double>(num_true);
-  double mean = 0, largest = -INFINITY;
+  double mean = 0, largest = -INFINITY, true_sum = 0;
   for (int64_t j = 0; j < num_true; ++j) {
-    mean += (logits[j] - max) * label;
-    if (!(logits[j] - max <= largest)) largest = logits[j] - max;
+    const double above = logits[j] - max;
+    mean += above * label;
+    if (!(above <= largest)) largest = above;
+    dz[j] = full ? 0 : std::exp(above);
+    true_sum += dz[j];
   }
-  double total = sum, beside_largest = -1;  // the sum of the true columns, less the largest of them, in its units
-  for (int64_t j = 0; j < num_true && !full; ++j) {
-    total += std::exp(logits[j] - max);
-    beside_largest += std::exp(logits[j] - max - largest);
-  }
-  for (int64_t j = 0; j < num_true; ++j) {
-    const double p = full ? 0 : std::exp(logits[j] - max) / total;
-    dz[j] = g * (p - label);
-  }
+  const double total = sum + true_sum;
   // Where a true logit is the largest but for rounding, the loss may be as small as what log1p keeps; exactly zero
   // where there is nothing else.
-  const double loss = !full && largest > -1 ? std::log1p(sum * std::exp(-largest) + beside_largest) + (largest - mean)
-                                            : std::log(total) - mean;
+  double loss = std::log(total) - mean;
+  if (!full && largest > -1) {
+    const double unit = std::exp(largest);
+    loss = std::log1p(sum / unit + (true_sum / unit - 1)) + (largest - mean);
+  }
+  for (int64_t j = 0; j < num_true; ++j) dz[j] = g * (dz[j] / total - label);
   return {loss, g / total};
 }
 

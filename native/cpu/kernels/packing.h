@@ -23,18 +23,36 @@ static void convert(const void* src, DType dtype, int64_t n, T* dst) {
   }
 }
 
-// Through a small block in the L1 cache: the tile is then written once, line by line, and its lines can be fetched
-// ahead.
+// Through a small block in the L1 cache: the tile is then written once, line by line, and its lines can be fetched ahead.
 template <class S>
 static void pack_tile(const typename S::T* const* rows, int64_t dim, typename S::T* tile) {
-  constexpr int MR = S::MR;
+  constexpr int MR = S::MR, L = S::L;
   constexpr int64_t kDims = 64;
-  typename S::T block[kDims * MR];
+  typename S::T block[kDims * MR + L];
   for (int64_t d0 = 0; d0 < dim; d0 += kDims) {
     const int64_t n = dim - d0 < kDims ? dim - d0 : kDims;
-    for (int m = 0; m < MR; ++m) {
-      const typename S::T* row = rows[m];
-      for (int64_t d = 0; d < n; ++d) block[d * MR + m] = row ? row[d0 + d] : 0;
+    int64_t d = 0;
+    for (; d + L <= n; d += L) {
+      for (int m0 = 0; m0 < MR; m0 += L) {
+        typename S::V square[L];
+#pragma GCC unroll 16
+        for (int m = 0; m < L; ++m) {
+          square[m] = m0 + m < MR && rows[m0 + m] ? S::load(rows[m0 + m] + d0 + d) : S::zero();
+        }
+        S::transpose(square);
+        // Each store reaches into what the next one writes, where MR is not a multiple of L.
+#pragma GCC unroll 16
+        for (int i = 0; i < L; ++i) {
+          if (m0 + L <= MR || MR < L) {
+            S::store(block + (d + i) * MR + m0, square[i]);
+          } else {
+            for (int m = m0; m < MR; ++m) block[(d + i) * MR + m] = square[i][m - m0];
+          }
+        }
+      }
+    }
+    for (; d < n; ++d) {
+      for (int m = 0; m < MR; ++m) block[d * MR + m] = rows[m] ? rows[m][d0 + d] : 0;
     }
     std::memcpy(tile + d0 * MR, block, static_cast<size_t>(n * MR) * sizeof(typename S::T));
   }
@@ -42,15 +60,19 @@ static void pack_tile(const typename S::T* const* rows, int64_t dim, typename S:
 
 template <class S>
 static void pack_strip(const typename S::T* rows, int64_t count, int64_t dim, typename S::T* strip) {
-  constexpr int NR = 2 * S::L;
-  constexpr int64_t kDims = 16;  // a block of them at a time keeps the lines that are written in the L1 cache
-  for (int64_t d0 = 0; d0 < dim; d0 += kDims) {
-    const int64_t d1 = d0 + kDims < dim ? d0 + kDims : dim;
-    for (int64_t r = 0; r < count; ++r) {
-      for (int64_t d = d0; d < d1; ++d) strip[d * NR + r] = rows[r * dim + d];
+  constexpr int L = S::L, NR = 2 * L;
+  for (int64_t r0 = 0; r0 < NR; r0 += L) {
+    int64_t d = 0;
+    for (; d + L <= dim; d += L) {
+      typename S::V square[L];
+#pragma GCC unroll 16
+      for (int r = 0; r < L; ++r) square[r] = r0 + r < count ? S::load(rows + (r0 + r) * dim + d) : S::zero();
+      S::transpose(square);
+#pragma GCC unroll 16
+      for (int i = 0; i < L; ++i) S::store(strip + (d + i) * NR + r0, square[i]);
     }
-    for (int64_t r = count; r < NR; ++r) {
-      for (int64_t d = d0; d < d1; ++d) strip[d * NR + r] = 0;
+    for (; d < dim; ++d) {
+      for (int64_t r = r0; r < r0 + L; ++r) strip[d * NR + r] = r < count ? rows[r * dim + d] : 0;
     }
   }
 }
@@ -58,13 +80,22 @@ static void pack_strip(const typename S::T* rows, int64_t count, int64_t dim, ty
 template <class S>
 static void unpack_strip(const typename S::T* transposed, int64_t count, int64_t dim, const double* scale,
                          typename S::T* rows) {
-  constexpr int NR = 2 * S::L;
-  constexpr int64_t kDims = 16;
-  for (int64_t d0 = 0; d0 < dim; d0 += kDims) {
-    const int64_t d1 = d0 + kDims < dim ? d0 + kDims : dim;
-    for (int64_t r = 0; r < count; ++r) {
-      for (int64_t d = d0; d < d1; ++d)
-        rows[r * dim + d] = static_cast<typename S::T>(scale[r]) * transposed[d * NR + r];
+  constexpr int L = S::L, NR = 2 * L;
+  for (int64_t r0 = 0; r0 < count; r0 += L) {
+    int64_t d = 0;
+    for (; d + L <= dim; d += L) {
+      typename S::V square[L];
+#pragma GCC unroll 16
+      for (int i = 0; i < L; ++i) square[i] = S::load(transposed + (d + i) * NR + r0);
+      S::transpose(square);
+      for (int r = 0; r < L && r0 + r < count; ++r) {
+        S::store(rows + (r0 + r) * dim + d, square[r] * S::set1(static_cast<typename S::T>(scale[r0 + r])));
+      }
+    }
+    for (int64_t r = r0; r < count && r < r0 + L; ++r) {
+      for (int64_t i = d; i < dim; ++i) {
+        rows[r * dim + i] = static_cast<typename S::T>(scale[r]) * transposed[i * NR + r];
+      }
     }
   }
 }

@@ -13,4 +13,25 @@ struct Vector {
   static inline __attribute__((always_inline)) void store(T* p, V v) { *reinterpret_cast<Unaligned*>(p) = v; }
   static inline __attribute__((always_inline)) V set1(T x) { return x - V{}; }
   static inline __attribute__((always_inline)) V zero() { return V{}; }
+
+  // Transposes L vectors of L elements in place: each step interleaves every vector of the first half with its
+  // counterpart in the second, and log2(L) such perfect shuffles make a transposition.
+  static inline __attribute__((always_inline)) void transpose(V (&rows)[Lanes]) {
+    I low, high;
+    for (int i = 0; i < Lanes; ++i) {
+      low[i] = i / 2 + (i % 2) * Lanes;
+      high[i] = low[i] + Lanes / 2;
+    }
+#pragma GCC unroll 4
+    for (int step = 1; step < Lanes; step *= 2) {
+      V next[Lanes];
+#pragma GCC unroll 8
+      for (int i = 0; i < Lanes / 2; ++i) {
+        next[2 * i] = __builtin_shuffle(rows[i], rows[i + Lanes / 2], low);
+        next[2 * i + 1] = __builtin_shuffle(rows[i], rows[i + Lanes / 2], high);
+      }
+#pragma GCC unroll 16
+      for (int i = 0; i < Lanes; ++i) rows[i] = next[i];
+    }
+  }
 };

@@ -1,0 +1,141 @@
+/** NaN, infinities and very large logits: how far they reach, and that nothing else is touched. */
+import { describe, expect, it } from 'vitest';
+import { nceLossSync, sampledSoftmaxLossSync, softmaxLoss, softmaxLossSync, type FloatArray } from '../lib/index.ts';
+import { expectClose } from './arrays.ts';
+import { logSumExp, randomProblem, sampledLosses, sampledLossNames } from './problems.ts';
+
+const arithmetic = [
+  ['float32', Float32Array],
+  ['float64', Float64Array],
+] as const;
+const size = { batch: 4, dim: 3, numClasses: 9, numSampled: 5, numTrue: 1 };
+
+describe.each(arithmetic)('numbers that are none, %s', (_, type) => {
+  // Sampled and true classes apart; more rows than a tile holds.
+  const rows = 19;
+  const problem = {
+    ...randomProblem<FloatArray>({ ...size, batch: rows, numClasses: 40, numSampled: 6 }, 11, type),
+    labels: Int32Array.from({ length: rows }, (_, i) => i),
+  };
+  problem.sampledValues.sampledCandidates.set([30, 31, 32, 33, 34, 35]);
+  const nanAt = (values: ArrayLike<number>): number[] => Array.from(values).flatMap((x, i) => (Number.isNaN(x) ? [i] : []));
+  const all = Array.from({ length: rows }, (_, i) => i);
+  const bad = [NaN, Infinity, -Infinity];
+
+  it.each(sampledLossNames.flatMap((name) => bad.map((value) => [name, value] as const)))(
+    '%s: %d in one row of inputs stays in it',
+    (name, value) => {
+      for (const row of [0, 7, rows - 1]) {
+        const inputs = problem.inputs.slice();
+        inputs[row * 3 + 1] = value;
+        const { loss, gradients } = sampledLosses[name].now({ ...problem, inputs, gradients: true });
+        const others = [...Array.from(loss).keys()].filter((i) => i !== row);
+        if (Number.isNaN(value) || name === 'sampledSoftmaxLoss') expect(nanAt(loss)).toEqual([row]);
+        expect(loss[row]).not.toSatisfy(Number.isFinite);
+        const clean = sampledLosses[name].now({ ...problem, gradients: true });
+        for (const i of others) {
+          expect(loss[i]).toBe(clean.loss[i]);
+          expect(gradients.inputs.slice(3 * i, 3 * i + 3)).toEqual(clean.gradients.inputs.slice(3 * i, 3 * i + 3));
+          expect(gradients.weights.values.slice(3 * i, 3 * i + 3)).toEqual(clean.gradients.weights.values.slice(3 * i, 3 * i + 3));
+        }
+        if (Number.isNaN(value)) {
+          expect(nanAt(gradients.inputs)).toEqual([3 * row, 3 * row + 1, 3 * row + 2]);
+          // The sampled rows are shared: each has a part of every row of the batch.
+          expect(nanAt(gradients.biases.values)).toEqual([row, ...Array.from({ length: 6 }, (_, s) => rows + s)]);
+        }
+      }
+    },
+  );
+  it.each(sampledLossNames)('%s: NaN in a sampled class reaches every row', (name) => {
+    for (const parameter of ['weights', 'biases'] as const) {
+      const values = problem[parameter].slice();
+      values[parameter === 'weights' ? 33 * 3 + 2 : 33] = NaN;
+      expect(nanAt(sampledLosses[name].now({ ...problem, [parameter]: values }).loss)).toEqual(all);
+    }
+  });
+  it.each(sampledLossNames)('%s: NaN in a true class reaches its row, in another class none', (name) => {
+    const biases = problem.biases.slice();
+    [biases[5], biases[39]] = [NaN, NaN];
+    expect(nanAt(sampledLosses[name].now({ ...problem, biases }).loss)).toEqual([5]);
+  });
+  it('NaN in a class that is a hit does not reach the rows that leave it out', () => {
+    const biases = problem.biases.slice();
+    biases[33] = Infinity;
+    const labels = problem.labels.map(() => 33).with(3, 2);
+    const { loss } = sampledSoftmaxLossSync({ ...problem, biases, labels });
+    expect(nanAt(loss)).toEqual(all);
+    const given = { ...problem.sampledValues, sampledExpectedCount: problem.sampledValues.sampledExpectedCount.with(3, 0) };
+    const finite = sampledSoftmaxLossSync({ ...problem, labels, sampledValues: given, gradients: true });
+    expect(nanAt(finite.loss)).toEqual([3]);
+    expect(nanAt(finite.gradients.inputs)).toEqual([9, 10, 11]);
+  });
+  it('a logit of -Infinity is a class that cannot be: finite', () => {
+    const biases = problem.biases.slice();
+    biases[33] = -Infinity;
+    const { loss, gradients } = sampledSoftmaxLossSync({ ...problem, biases, gradients: true });
+    expect(loss.every(Number.isFinite)).toBe(true);
+    expect(gradients.inputs.every(Number.isFinite)).toBe(true);
+    const keep = (array: Float64Array | Int32Array) => Float64Array.from(array).filter((_, s) => s !== 3);
+    const { sampledCandidates, sampledExpectedCount, trueExpectedCount } = problem.sampledValues;
+    const without = {
+      trueExpectedCount,
+      sampledCandidates: Array.from(keep(sampledCandidates)),
+      sampledExpectedCount: keep(sampledExpectedCount),
+    };
+    expectClose(loss, sampledSoftmaxLossSync({ ...problem, sampledValues: without }).loss, 1e-6);
+  });
+  it('the full softmax: NaN of a row stays in it, of a class reaches all rows', async () => {
+    const { sampledValues: _, ...full } = problem;
+    const inputs = full.inputs.slice();
+    inputs[7 * 3] = NaN;
+    expect(nanAt((await softmaxLoss({ ...full, inputs })).loss)).toEqual([7]);
+    const biases = full.biases.slice();
+    biases[39] = NaN;
+    expect(nanAt(softmaxLossSync({ ...full, biases }).loss)).toEqual(all);
+    biases[39] = -Infinity;
+    expect(softmaxLossSync({ ...full, biases }).loss.every(Number.isFinite)).toBe(true);
+  });
+  it('NaN upstream of one row: its gradients alone', () => {
+    const upstream = new Float64Array(rows).fill(1).with(4, NaN);
+    const { loss, gradients } = sampledSoftmaxLossSync({ ...problem, gradients: { upstream } });
+    expect(nanAt(loss)).toEqual([]);
+    expect(nanAt(gradients.inputs)).toEqual([12, 13, 14]);
+  });
+});
+
+describe.each(arithmetic)('logits of 1e30, %s', (_, type) => {
+  it('and of -1e30 give finite losses and gradients', () => {
+    for (const scale of [1e30, -1e30, 3e37, 1e15, -1e3]) {
+      const problem = {
+        weights: type.from([1, 0.25, 0.5, -1]),
+        labels: [0, 1, 2, 3],
+        inputs: type.from([scale, scale, scale / 2, scale]),
+        sampledValues: { sampledCandidates: [0, 2, 3], trueExpectedCount: [1, 1, 1, 1], sampledExpectedCount: [0.5, 1, 1] },
+      };
+      const logits = [0, 1, 2, 3].map((row) => [...problem.weights].map((w) => w * (problem.inputs[row] as number)));
+      const others = (row: number): number[] =>
+        [0, 2, 3].filter((c) => c !== row).map((c) => (logits[row]![c] as number) - (c === 0 ? Math.log(0.5) : 0));
+      const { loss, gradients } = sampledSoftmaxLossSync({ ...problem, gradients: true });
+      expectClose(
+        loss,
+        logits.map((row, i) => logSumExp(row[i] as number, ...others(i)) - (row[i] as number)),
+        1e-6,
+        `softmax ${scale}`,
+      );
+      for (const values of [gradients.inputs, gradients.weights.values]) expect(values.every(Number.isFinite)).toBe(true);
+
+      const logistic = nceLossSync({ ...problem, gradients: true });
+      for (const values of [logistic.loss, logistic.gradients.inputs, logistic.gradients.weights.values]) {
+        expect(values.every(Number.isFinite), `logistic ${scale}`).toBe(true);
+      }
+      const full = softmaxLossSync({ weights: problem.weights, labels: problem.labels, inputs: problem.inputs, gradients: true });
+      expectClose(
+        full.loss,
+        logits.map((row, i) => logSumExp(...row) - (row[i] as number)),
+        1e-6,
+        `full ${scale}`,
+      );
+      for (const values of [full.gradients.inputs, full.gradients.weights]) expect(values.every(Number.isFinite)).toBe(true);
+    }
+  });
+});

@@ -1,0 +1,229 @@
+/** The types that follow from the options: what a call gives, and what it does not take. Compiled, never run. */
+import { describe, expectTypeOf, it } from 'vitest';
+import {
+  AllCandidateSampler,
+  allCandidateSampler,
+  computeAccidentalHits,
+  EmbeddingTable,
+  FixedUnigramSampler,
+  LearnedUnigramSampler,
+  learnedUnigramCandidateSampler,
+  LogUniformSampler,
+  logUniformCandidateSampler,
+  nceLoss,
+  negativeSamplingLossSync,
+  sampledLogisticLossSync,
+  sampledSoftmaxLoss,
+  sampledSoftmaxLossSync,
+  softmaxLoss,
+  softmaxLossSync,
+  UniformSampler,
+  uniformCandidateSampler,
+  type CandidateSampler,
+  type FloatArray,
+  type RowGradients,
+  type SampledSoftmaxLossOptions,
+  type SampledValues,
+} from '../lib/index.ts';
+import { SampledSoftmaxLoss } from '../lib/mindspore.ts';
+
+const weights = new Float32Array(21);
+const biases = new Float32Array(7);
+const inputs = new Float32Array(6);
+const options = { weights, biases, labels: [0, 1], inputs, numSampled: 3, numClasses: 7 };
+declare const table: EmbeddingTable<'float32'>;
+declare const wideTable: EmbeddingTable<'float64'>;
+
+describe('loss', () => {
+  it('is an array without reduction, and a number with one', () => {
+    expectTypeOf(sampledSoftmaxLossSync(options).loss).toEqualTypeOf<Float32Array>();
+    expectTypeOf(sampledSoftmaxLossSync({ ...options, reduction: 'none' }).loss).toEqualTypeOf<Float32Array>();
+    expectTypeOf(sampledSoftmaxLossSync({ ...options, reduction: undefined }).loss).toEqualTypeOf<Float32Array>();
+    expectTypeOf(sampledSoftmaxLossSync({ ...options, reduction: 'mean' }).loss).toEqualTypeOf<number>();
+    expectTypeOf(softmaxLossSync({ weights, labels: [0], inputs, reduction: 'sum' }).loss).toEqualTypeOf<number>();
+  });
+  it('may be either where the reduction is not known', () => {
+    const reduction = 'mean' as 'none' | 'mean';
+    expectTypeOf(sampledSoftmaxLossSync({ ...options, reduction }).loss).toEqualTypeOf<Float32Array | number>();
+  });
+  it('has the dtype of the inputs', () => {
+    const wide = new Float64Array(6);
+    const bits = { data: new Uint16Array(6), shape: [2, 3], dtype: 'bfloat16' } as const;
+    expectTypeOf(nceLoss({ ...options, inputs: wide }).then((r) => r.loss)).resolves.toEqualTypeOf<Float64Array>();
+    expectTypeOf(sampledSoftmaxLossSync({ ...options, inputs: { data: wide, shape: [2, 3] } }).loss).toEqualTypeOf<Float64Array>();
+    expectTypeOf(sampledSoftmaxLossSync({ ...options, inputs: bits }).loss).toEqualTypeOf<Float32Array>();
+    expectTypeOf(sampledSoftmaxLossSync({ ...options, weights: new Float64Array(21) }).loss).toEqualTypeOf<Float32Array>();
+    expectTypeOf(sampledSoftmaxLossSync({ ...options, inputs: table }).loss).toExtend<FloatArray>();
+    expectTypeOf(sampledSoftmaxLossSync({ ...options, inputs: wideTable }).loss).toExtend<FloatArray>();
+  });
+});
+
+describe('gradients', () => {
+  it('are there where they were asked for', () => {
+    expectTypeOf(sampledSoftmaxLossSync(options).gradients).toEqualTypeOf<undefined>();
+    expectTypeOf(sampledSoftmaxLossSync({ ...options, gradients: false }).gradients).toEqualTypeOf<undefined>();
+    expectTypeOf(sampledSoftmaxLossSync({ ...options, gradients: true }).gradients.inputs).toEqualTypeOf<Float32Array>();
+    const maybe = true as boolean;
+    expectTypeOf(sampledSoftmaxLossSync({ ...options, gradients: maybe }).gradients?.inputs).toEqualTypeOf<Float32Array | undefined>();
+  });
+  it('have the form of the mode', () => {
+    expectTypeOf(sampledSoftmaxLossSync({ ...options, gradients: true }).gradients.weights).toEqualTypeOf<RowGradients<Float32Array>>();
+    expectTypeOf(sampledSoftmaxLossSync({ ...options, gradients: {} }).gradients.weights).toEqualTypeOf<RowGradients<Float32Array>>();
+    expectTypeOf(sampledSoftmaxLossSync({ ...options, gradients: { upstream: 2 } }).gradients.biases).toEqualTypeOf<
+      RowGradients<Float32Array>
+    >();
+    expectTypeOf(sampledSoftmaxLossSync({ ...options, gradients: { mode: 'merged' } }).gradients.weights).toEqualTypeOf<
+      RowGradients<Float32Array>
+    >();
+    const dense = sampledSoftmaxLossSync({ ...options, gradients: { mode: 'dense', upstream: [1, 2] } }).gradients;
+    expectTypeOf(dense.weights).toEqualTypeOf<Float32Array>();
+    expectTypeOf(dense.biases).toEqualTypeOf<Float32Array>();
+    const mode = 'dense' as 'dense' | 'merged';
+    expectTypeOf(sampledSoftmaxLossSync({ ...options, gradients: { mode } }).gradients.weights).toEqualTypeOf<
+      Float32Array | RowGradients<Float32Array>
+    >();
+  });
+  it('have an entry per shard where the argument is sharded', () => {
+    const shards = [weights, weights];
+    const sharded = sampledSoftmaxLossSync({ ...options, weights: shards, gradients: true }).gradients;
+    expectTypeOf(sharded.weights).toEqualTypeOf<RowGradients<Float32Array>[]>();
+    expectTypeOf(sharded.biases).toEqualTypeOf<RowGradients<Float32Array>>();
+    const both = sampledSoftmaxLossSync({ ...options, weights: shards, biases: [biases, biases], gradients: { mode: 'dense' } }).gradients;
+    expectTypeOf(both.weights).toEqualTypeOf<Float32Array[]>();
+    expectTypeOf(both.biases).toEqualTypeOf<Float32Array[]>();
+  });
+  it('have none of biases where there are none', () => {
+    const { biases: _, ...unbiased } = options;
+    expectTypeOf(sampledSoftmaxLossSync({ ...unbiased, gradients: true }).gradients.biases).toEqualTypeOf<undefined>();
+    expectTypeOf(sampledSoftmaxLossSync({ ...unbiased, biases: undefined, gradients: true }).gradients.biases).toEqualTypeOf<undefined>();
+  });
+  it('have the dtype of the inputs, and are dense for the full softmax', async () => {
+    const wide = { ...options, inputs: new Float64Array(6) };
+    expectTypeOf(sampledLogisticLossSync({ ...wide, gradients: true }).gradients.weights.values).toEqualTypeOf<Float64Array>();
+    expectTypeOf(negativeSamplingLossSync({ ...wide, gradients: { mode: 'dense' } }).gradients.inputs).toEqualTypeOf<Float64Array>();
+    const { gradients } = await softmaxLoss({ weights: [weights, weights], biases, labels: [0], inputs, gradients: true });
+    expectTypeOf(gradients.weights).toEqualTypeOf<Float32Array[]>();
+    expectTypeOf(gradients.biases).toEqualTypeOf<Float32Array>();
+  });
+  it('of a table are what the table adds', async () => {
+    const { gradients } = await sampledSoftmaxLoss({ ...options, weights: table, gradients: { mode: 'merged' } });
+    expectTypeOf(gradients.weights).toEqualTypeOf<RowGradients<Float32Array>>();
+    expectTypeOf(table.add(gradients.weights, -0.1)).toEqualTypeOf<Promise<void>>();
+  });
+});
+
+describe('the result', () => {
+  it('carries the sample, in a promise or not', () => {
+    expectTypeOf(sampledSoftmaxLossSync(options).sampledValues).toEqualTypeOf<SampledValues>();
+    expectTypeOf(sampledSoftmaxLoss(options)).resolves.toHaveProperty('sampledValues');
+    expectTypeOf(softmaxLossSync({ weights, labels: [0], inputs })).not.toHaveProperty('sampledValues');
+    const again = { ...options, sampledValues: sampledSoftmaxLossSync(options).sampledValues };
+    expectTypeOf(again).toExtend<SampledSoftmaxLossOptions>();
+  });
+  it('is as wide as the options where their type is the general one', () => {
+    const general = options as SampledSoftmaxLossOptions;
+    expectTypeOf(sampledSoftmaxLossSync(general).loss).toExtend<FloatArray | number>();
+    expectTypeOf<undefined>().toExtend<ReturnType<typeof sampledSoftmaxLossSync<SampledSoftmaxLossOptions>>['gradients']>();
+  });
+});
+
+describe('options', () => {
+  it('that are misspelt or missing are errors', () => {
+    // @ts-expect-error labels, inputs and weights are needed
+    sampledSoftmaxLossSync({ weights, numSampled: 3 });
+    // @ts-expect-error no such reduction
+    sampledSoftmaxLossSync({ ...options, reduction: 'max' });
+    // @ts-expect-error no such mode
+    sampledSoftmaxLossSync({ ...options, gradients: { mode: 'sparce' } });
+    // @ts-expect-error float labels
+    sampledSoftmaxLossSync({ ...options, labels: new Float32Array(2) });
+    // @ts-expect-error 16-bit values say which
+    sampledSoftmaxLossSync({ ...options, weights: new Uint16Array(21) });
+    // @ts-expect-error no such device
+    sampledSoftmaxLossSync({ ...options, device: 'gpu' });
+    // @ts-expect-error a sampler is an object of the package
+    sampledSoftmaxLossSync({ ...options, sampler: {} });
+  });
+  it('that do not exist are errors', () => {
+    // @ts-expect-error a name of TensorFlow's
+    sampledSoftmaxLossSync({ weights, labels: [0], inputs, num_sampled: 3 });
+    // @ts-expect-error no such option
+    void nceLoss({ weights, labels: [0], inputs, numSampled: 3, removeHits: true });
+    // @ts-expect-error the sampled logistic loss always leaves hits out
+    sampledLogisticLossSync({ weights, labels: [0], inputs, numSampled: 3, removeAccidentalHits: false });
+    // @ts-expect-error a signal can only be heard in the Promise form
+    sampledSoftmaxLossSync({ weights, labels: [0], inputs, numSampled: 3, signal: new AbortController().signal });
+    // @ts-expect-error the full softmax draws nothing
+    softmaxLossSync({ weights, labels: [0], inputs, numSampled: 3 });
+    // @ts-expect-error nor has it sparse gradients
+    softmaxLossSync({ weights, labels: [0], inputs, gradients: { mode: 'sparse' } });
+  });
+  it('of tables and hits are checked too', () => {
+    // @ts-expect-error no such dtype
+    EmbeddingTable.createSync({ rows: 1, dim: 1, dtype: 'int8' });
+    // @ts-expect-error no such option
+    EmbeddingTable.createSync({ rows: 1, dim: 1, columns: 3 });
+    // @ts-expect-error no such option
+    computeAccidentalHits({ trueClasses: [1], sampledCandidates: [1], num_true: 1 });
+  });
+});
+
+describe('samplers', () => {
+  const draw = { trueClasses: [1], numSampled: 3 };
+  it('give 64-bit ids for a bigint range', () => {
+    expectTypeOf(
+      new UniformSampler({ rangeMax: 10, numSampled: 3 }).sample({ trueClasses: [1] }).sampledCandidates,
+    ).toEqualTypeOf<Int32Array>();
+    expectTypeOf(
+      new LogUniformSampler({ rangeMax: 10n, numSampled: 3 }).sample({ trueClasses: [1] }).sampledCandidates,
+    ).toEqualTypeOf<BigInt64Array>();
+    expectTypeOf(uniformCandidateSampler({ ...draw, rangeMax: 10n }).sampledCandidates).toEqualTypeOf<BigInt64Array>();
+    expectTypeOf(logUniformCandidateSampler({ ...draw, rangeMax: 10 }).sampledCandidates).toEqualTypeOf<Int32Array>();
+    expectTypeOf(allCandidateSampler({ ...draw, numSampled: 3 }).sampledCandidates).toEqualTypeOf<Int32Array>();
+    expectTypeOf(new UniformSampler({ rangeMax: 10n, numSampled: 3 }).rangeMax).toExtend<bigint>();
+  });
+  it('of unigrams have no bigint range', () => {
+    // @ts-expect-error only a number will do
+    new LearnedUnigramSampler({ rangeMax: 10n, numSampled: 3 });
+    // @ts-expect-error only a number will do
+    new FixedUnigramSampler({ rangeMax: 10n, numSampled: 3, unigrams: [1] });
+    // @ts-expect-error only a number will do
+    learnedUnigramCandidateSampler({ ...draw, rangeMax: 10n });
+  });
+  it('take no other options', () => {
+    // @ts-expect-error all classes are the range
+    new AllCandidateSampler({ numSampled: 3, rangeMax: 3 });
+    // @ts-expect-error unigrams are the fixed sampler's
+    new UniformSampler({ rangeMax: 10, numSampled: 3, unigrams: [1] });
+    // @ts-expect-error a pair of bigints or a number
+    new UniformSampler({ rangeMax: 10, numSampled: 3, seed: 5n });
+  });
+  it('are all candidate samplers, which a loss takes', () => {
+    expectTypeOf<UniformSampler>().toExtend<CandidateSampler>();
+    expectTypeOf<LogUniformSampler<bigint>>().toExtend<CandidateSampler>();
+    expectTypeOf({ ...options, sampler: new UniformSampler({ rangeMax: 7n, numSampled: 3 }) }).toExtend<SampledSoftmaxLossOptions>();
+  });
+});
+
+describe('tables', () => {
+  it('read float64 as float64, all else as float32, and view 16-bit values as bits', async () => {
+    expectTypeOf(table.readSync([1])).toEqualTypeOf<Float32Array>();
+    expectTypeOf(wideTable.read([1])).resolves.toEqualTypeOf<Float64Array>();
+    const half = await EmbeddingTable.create({ rows: 1, dim: 1, dtype: 'bfloat16' });
+    expectTypeOf(half.readSync([0])).toEqualTypeOf<Float32Array>();
+    expectTypeOf(half.viewSync(0, 1)).toEqualTypeOf<Uint16Array>();
+    expectTypeOf(EmbeddingTable.createSync({ rows: 1, dim: 1 }).viewSync(0, 1)).toEqualTypeOf<Float32Array>();
+  });
+});
+
+describe("MindSpore's class", () => {
+  it('knows its own options', () => {
+    const loss = new SampledSoftmaxLoss({ numSampled: 3, numClasses: 7, reduction: 'mean', numerics: 'mindspore' });
+    expectTypeOf(loss.forwardSync({ weights, labels: [0], inputs, gradients: true }).gradients.inputs).toEqualTypeOf<Float32Array>();
+    expectTypeOf(loss.forwardSync({ weights, labels: [0], inputs }).gradients).toEqualTypeOf<undefined>();
+    // @ts-expect-error numTrue and the like belong to the constructor
+    loss.forwardSync({ weights, labels: [0], inputs, numTrue: 1 });
+    // @ts-expect-error no such option
+    new SampledSoftmaxLoss({ numSampled: 3, numClasses: 7, unique: true });
+  });
+});
