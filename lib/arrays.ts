@@ -74,6 +74,12 @@ function readShape(name: string, shape: unknown, length: number): readonly numbe
 const isWrapper = (value: unknown): value is { data: unknown; shape: unknown; dtype?: unknown } =>
   typeof value === 'object' && value !== null && !ArrayBuffer.isView(value) && !Array.isArray(value) && 'data' in value;
 
+/** Elements of a typed array, a plain array, or the `data` of a wrapper; undefined for anything else. */
+export function lengthOf(value: unknown): number | undefined {
+  const data = isWrapper(value) ? value.data : value;
+  return Array.isArray(data) || ArrayBuffer.isView(data) ? (data as { length?: number }).length : undefined;
+}
+
 /** Reads an argument of type {@link Values}. */
 export function readValues(name: string, value: unknown): ValueView {
   const wrapped = isWrapper(value);

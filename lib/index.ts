@@ -37,6 +37,7 @@ export type {
   HitOptions,
   LossOptions,
   LossResult,
+  Only,
   Precision,
   SampledLossOptions,
   SampledValues,

@@ -6,10 +6,10 @@
 import { checkChoice, checkInteger, checkOptions } from './checks.ts';
 import { makeError, show } from './errors.ts';
 import type { GradientOptions } from './gradients.ts';
-import type { Ids } from './arrays.ts';
+import { lengthOf, type Ids } from './arrays.ts';
 import { batchOf } from './losses/prepare.ts';
 import { sampledLoss, sampledLossSync, type AnySampledOptions, type AnySampledResult, type SampledLossKind } from './losses/sampled.ts';
-import type { ArithmeticArray, AsyncOptions, Gradients, SampledValuesInput } from './losses/types.ts';
+import type { ArithmeticArray, AsyncOptions, Gradients, Only, SampledValuesInput } from './losses/types.ts';
 import type { Matrix, Parameter } from './parameters.ts';
 import { reductions, type Reduction } from './reduction.ts';
 import { MindSporeUniformSampler } from './samplers/mindspore-uniform.ts';
@@ -134,12 +134,12 @@ export class SampledSoftmaxLoss {
    *
    * @throws SampledSoftmaxTypeError, SampledSoftmaxRangeError - a wrong argument, named with its position and value
    */
-  async forward<const O extends ForwardOptions>(options: O): Promise<ForwardResult<O>> {
+  async forward<const O extends ForwardOptions>(options: Only<O, ForwardOptions>): Promise<ForwardResult<O>> {
     return (await sampledLoss(this.#kind, this.#lossOptions(options, ['signal']))) as ForwardResult<O>;
   }
 
   /** {@link SampledSoftmaxLoss.forward}, computed before it returns. */
-  forwardSync<const O extends ForwardSyncOptions>(options: O): ForwardResult<O> {
+  forwardSync<const O extends ForwardSyncOptions>(options: Only<O, ForwardSyncOptions>): ForwardResult<O> {
     return sampledLossSync(this.#kind, this.#lossOptions(options, [])) as ForwardResult<O>;
   }
 
@@ -155,9 +155,11 @@ export class SampledSoftmaxLoss {
 /** MindSpore reshapes labels of any rank to rows of numTrue. */
 function flat(labels: Ids, numTrue: number): Ids {
   if (typeof labels !== 'object' || labels === null || !('data' in labels)) return labels;
-  const size = labels.shape.reduce((a, b) => a * b, 1);
-  if (size === labels.data.length) return { data: labels.data, shape: [batchOf('labels', size, undefined, numTrue), numTrue] };
-  return labels;
+  const { data, shape } = labels as { data: unknown; shape: unknown };
+  const length = lengthOf(data);
+  // What is no shape, or not that of the data, is left to the checks that name it.
+  if (length === undefined || !Array.isArray(shape) || shape.reduce((a: number, b) => a * Number(b), 1) !== length) return labels;
+  return { data: labels.data, shape: [batchOf('labels', length, undefined, numTrue), numTrue] };
 }
 
 function readSampledValues(values: unknown): SampledValuesInput {

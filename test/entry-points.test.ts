@@ -236,12 +236,14 @@ describe.each(lossEntries)('gradients.out of $name', (entry) => {
       [detached(new Float32Array(length)), 'ERR_DETACHED_BUFFER'],
       [new Float64Array(length), 'ERR_INVALID_ARG_TYPE'],
       [Array.from({ length }, () => 0), 'ERR_INVALID_ARG_TYPE'],
+      ...noArrays(Float32Array).map((value): [unknown, string] => [value, 'ERR_INVALID_ARG_TYPE']),
       [null, 'ERR_INVALID_ARG_TYPE'],
       [new Float32Array(length - 1), 'ERR_SHAPE_MISMATCH'],
       [new Float32Array(length + 1), 'ERR_SHAPE_MISMATCH'],
     ];
     for (const [value, code] of cases) {
-      expect((await failure(() => run({ [name]: value, [other]: kept }))).code).toBe(code);
+      const error = await failure(() => run({ [name]: value, [other]: kept }));
+      expect(error.code, error.message).toBe(code);
     }
     expect(kept.every((x) => x === 77)).toBe(true);
   });

@@ -1,6 +1,6 @@
 /** From a checked problem to the native call: allocates the results, lays out the gradients, and hands the results over. */
 import type { NativeRowPlan, NativeSampledLoss } from '../../binding.d.ts';
-import { checkFixedLength, pin, type OwnIds } from '../arrays.ts';
+import { pin, type OwnIds } from '../arrays.ts';
 import { binding } from '../binding.ts';
 import { fromNative, makeError, native, show } from '../errors.ts';
 import { Outputs, parameterGradient, type OutputArray, type ParameterGradient } from '../gradients.ts';
@@ -23,10 +23,7 @@ export interface CommonResult {
 export function buildCall(p: Problem, sampled: OwnIds, fullClasses: boolean): { call: CommonCall; finish: () => CommonResult } {
   const { outputs, request } = p;
   if (outputs.asynchronous) {
-    for (const { name, view } of [...plainArrays(p.weights), ...plainArrays(p.biases ?? [])]) {
-      checkFixedLength(name, view);
-      pin(view);
-    }
+    for (const { view } of [...plainArrays(p.weights), ...plainArrays(p.biases ?? [])]) pin(view);
   }
   const losses = outputs.make(p.batch);
   const inputGradients = request ? outputs.take('gradients.out.inputs', request.out.inputs, p.batch * p.dim, false) : null;
@@ -90,6 +87,14 @@ export function buildCall(p: Problem, sampled: OwnIds, fullClasses: boolean): { 
 function planRows(p: Problem, sampled: OwnIds, shards: number, fullClasses: boolean): NativeRowPlan {
   const partition = p.strategy === 'mod' ? 0 : 1;
   const mode = { sparse: 0, merged: 1, dense: 2 }[p.request?.mode ?? 'sparse'];
+  if (!fullClasses && shards === 1 && mode === 0 && p.labels instanceof Int32Array && sampled instanceof Int32Array) {
+    // By far the most usual plan is so plain that to ask for it would take longer.
+    const indices = new Int32Array(p.labels.length + sampled.length);
+    indices.set(p.labels);
+    indices.set(sampled, p.labels.length);
+    const numRows = indices.length;
+    return { indices, shardStart: Float64Array.of(0, numRows), numRows, slotRow: null, merged: false, sampledDistinct: true };
+  }
   if (!fullClasses) return native(() => binding().planRows(p.labels, sampled, p.numClasses, shards, partition, mode));
   // Slot c is class c; only the place of a shard's rows has to be worked out.
   const none = new Int32Array(0);

@@ -1,6 +1,6 @@
 /** Noise-contrastive estimation and sampled logistic regression (TensorFlow's `tf.nn.nce_loss`). */
 import { sampledLoss, sampledLossSync, type SampledLossKind } from './sampled.ts';
-import type { AsyncOptions, HitOptions, LossResult, SampledLossOptions } from './types.ts';
+import type { AsyncOptions, HitOptions, LossResult, Only, SampledLossOptions } from './types.ts';
 
 /** Options of {@link nceLossSync}. Accidental hits are kept by default. */
 export interface NceLossSyncOptions extends SampledLossOptions, HitOptions {}
@@ -29,12 +29,12 @@ const logistic: SampledLossKind = { name: 'sampledLogisticLoss', loss: 'logistic
  * @throws SampledSoftmaxError `ERR_DRAW_LIMIT`, `ERR_OUT_OF_MEMORY`, `ERR_DISPOSED`, `ERR_DEVICE_UNAVAILABLE`
  * @see https://www.tensorflow.org/api_docs/python/tf/nn/nce_loss
  */
-export async function nceLoss<const O extends NceLossOptions>(options: O): Promise<LossResult<O>> {
+export async function nceLoss<const O extends NceLossOptions>(options: Only<O, NceLossOptions>): Promise<LossResult<O>> {
   return (await sampledLoss(nce, options)) as LossResult<O>;
 }
 
 /** {@link nceLoss}, computed before it returns. */
-export function nceLossSync<const O extends NceLossSyncOptions>(options: O): LossResult<O> {
+export function nceLossSync<const O extends NceLossSyncOptions>(options: Only<O, NceLossSyncOptions>): LossResult<O> {
   return sampledLossSync(nce, options) as LossResult<O>;
 }
 
@@ -44,11 +44,15 @@ export function nceLossSync<const O extends NceLossSyncOptions>(options: O): Los
  *
  * @param options - as for {@link nceLoss}, without `removeAccidentalHits`
  */
-export async function sampledLogisticLoss<const O extends SampledLogisticLossOptions>(options: O): Promise<LossResult<O>> {
+export async function sampledLogisticLoss<const O extends SampledLogisticLossOptions>(
+  options: Only<O, SampledLogisticLossOptions>,
+): Promise<LossResult<O>> {
   return (await sampledLoss(logistic, options)) as LossResult<O>;
 }
 
 /** {@link sampledLogisticLoss}, computed before it returns. */
-export function sampledLogisticLossSync<const O extends SampledLogisticLossSyncOptions>(options: O): LossResult<O> {
+export function sampledLogisticLossSync<const O extends SampledLogisticLossSyncOptions>(
+  options: Only<O, SampledLogisticLossSyncOptions>,
+): LossResult<O> {
   return sampledLossSync(logistic, options) as LossResult<O>;
 }

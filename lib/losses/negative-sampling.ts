@@ -1,6 +1,6 @@
 /** Negative sampling, word2vec's loss: logistic, without correction for the sampler. */
 import { sampledLoss, sampledLossSync, type SampledLossKind } from './sampled.ts';
-import type { AsyncOptions, HitOptions, LossResult, SampledLossOptions } from './types.ts';
+import type { AsyncOptions, HitOptions, LossResult, Only, SampledLossOptions } from './types.ts';
 
 /** Options of {@link negativeSamplingLossSync}. Accidental hits are kept by default. */
 export interface NegativeSamplingLossSyncOptions extends SampledLossOptions, HitOptions {}
@@ -17,11 +17,15 @@ const kind: SampledLossKind = { name: 'negativeSamplingLoss', loss: 'logistic', 
  * @param options - as for {@link nceLoss}
  * @see https://arxiv.org/abs/1310.4546
  */
-export async function negativeSamplingLoss<const O extends NegativeSamplingLossOptions>(options: O): Promise<LossResult<O>> {
+export async function negativeSamplingLoss<const O extends NegativeSamplingLossOptions>(
+  options: Only<O, NegativeSamplingLossOptions>,
+): Promise<LossResult<O>> {
   return (await sampledLoss(kind, options)) as LossResult<O>;
 }
 
 /** {@link negativeSamplingLoss}, computed before it returns. */
-export function negativeSamplingLossSync<const O extends NegativeSamplingLossSyncOptions>(options: O): LossResult<O> {
+export function negativeSamplingLossSync<const O extends NegativeSamplingLossSyncOptions>(
+  options: Only<O, NegativeSamplingLossSyncOptions>,
+): LossResult<O> {
   return sampledLossSync(kind, options) as LossResult<O>;
 }

@@ -1,5 +1,5 @@
 /** Reads the options that all losses share, once: settles the sizes, checks every array and names what is wrong. */
-import { readIds, readValues, type OwnIds } from '../arrays.ts';
+import { checkFixedLength, readIds, readValues, type OwnIds } from '../arrays.ts';
 import { binding } from '../binding.ts';
 import { checkChoice, checkInteger, checkNumber } from '../checks.ts';
 import { chooseDevice } from '../devices.ts';
@@ -9,6 +9,7 @@ import {
   agree,
   checkParameter,
   partitionStrategies,
+  plainArrays,
   readMatrix,
   readParameter,
   type PartitionStrategy,
@@ -96,7 +97,7 @@ export function readProblem(
     agree('dim', [
       { value: inputs.width ?? (batch > 0 ? inputs.length / batch : undefined), from: 'inputs' },
       ...weights.shards.map((shard) => ({ value: shard.width, from: shard.name })),
-    ]) ?? (known ? flat / known : 0);
+    ]) ?? rowLength(flat, known);
   const numClasses = known ?? (dim > 0 && flat % dim === 0 ? flat / dim : undefined);
   if (numClasses === undefined) {
     const hint = dim > 0 ? `weights has ${flat} elements, which are not rows of ${dim}` : 'nothing tells how many classes there are';
@@ -111,6 +112,9 @@ export function readProblem(
   checkLabels('labels', labels.ids, numClasses, numTrue);
   checkReduction(where, reduction, batch);
 
+  if (asynchronous) {
+    for (const { name, view } of [...plainArrays(weights.shards), ...plainArrays(biases?.shards ?? [])]) checkFixedLength(name, view);
+  }
   const request = readGradientRequest(options.gradients, modes);
   const outputs = new Outputs(inputs.dtype === 'float64', asynchronous);
   return {
@@ -131,6 +135,13 @@ export function readProblem(
     reducedPrecision: precision === 'high' && [inputs, ...weights.shards].some(({ dtype }) => dtype === 'bfloat16' || dtype === 'float16'),
     outputs,
   };
+}
+
+/** The dim that flat weights of `numClasses` rows have. */
+function rowLength(flat: number, numClasses: number | undefined): number {
+  if (!numClasses) return 0;
+  if (flat % numClasses === 0) return flat / numClasses;
+  throw makeError('ERR_SHAPE_MISMATCH', `weights: ${flat} elements are not ${numClasses} rows (numClasses)`);
 }
 
 /** The batch that ids of `[batch, numTrue]` have; rank 1 will do where numTrue is 1. */

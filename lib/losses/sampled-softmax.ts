@@ -1,6 +1,6 @@
 /** Sampled softmax (TensorFlow's `tf.nn.sampled_softmax_loss`). */
 import { sampledLoss, sampledLossSync, type SampledLossKind } from './sampled.ts';
-import type { AsyncOptions, HitOptions, LossResult, SampledLossOptions } from './types.ts';
+import type { AsyncOptions, HitOptions, LossResult, Only, SampledLossOptions } from './types.ts';
 
 /** Options of {@link sampledSoftmaxLossSync}. Accidental hits are left out by default. */
 export interface SampledSoftmaxLossSyncOptions extends SampledLossOptions, HitOptions {}
@@ -25,11 +25,15 @@ const kind: SampledLossKind = { name: 'sampledSoftmaxLoss', loss: 'softmax', sub
  * @throws SampledSoftmaxError `ERR_DRAW_LIMIT`, `ERR_OUT_OF_MEMORY`, `ERR_DISPOSED`, `ERR_DEVICE_UNAVAILABLE`
  * @see https://www.tensorflow.org/api_docs/python/tf/nn/sampled_softmax_loss
  */
-export async function sampledSoftmaxLoss<const O extends SampledSoftmaxLossOptions>(options: O): Promise<LossResult<O>> {
+export async function sampledSoftmaxLoss<const O extends SampledSoftmaxLossOptions>(
+  options: Only<O, SampledSoftmaxLossOptions>,
+): Promise<LossResult<O>> {
   return (await sampledLoss(kind, options)) as LossResult<O>;
 }
 
 /** {@link sampledSoftmaxLoss}, computed before it returns. */
-export function sampledSoftmaxLossSync<const O extends SampledSoftmaxLossSyncOptions>(options: O): LossResult<O> {
+export function sampledSoftmaxLossSync<const O extends SampledSoftmaxLossSyncOptions>(
+  options: Only<O, SampledSoftmaxLossSyncOptions>,
+): LossResult<O> {
   return sampledLossSync(kind, options) as LossResult<O>;
 }

@@ -3,7 +3,7 @@
  * A draw is taken in the order of the calls, once everything else about a call has been checked.
  */
 import type { NativeSampledLoss } from '../../binding.d.ts';
-import { readIds, type OwnIds } from '../arrays.ts';
+import { lengthOf, readIds, type OwnIds } from '../arrays.ts';
 import { binding } from '../binding.ts';
 import { checkBoolean, checkChoice, checkInteger, checkOptions } from '../checks.ts';
 import { makeError, native, show } from '../errors.ts';
@@ -34,6 +34,19 @@ export interface AnySampledResult extends CommonResult {
 
 const sampledOptions = [...commonOptions, 'numSampled', 'sampler', 'sampledValues', 'seed', 'compat'];
 
+const withHits = [...sampledOptions, 'removeAccidentalHits'];
+const knownLists = {
+  false: [sampledOptions, withHits],
+  true: [
+    [...sampledOptions, 'signal'],
+    [...withHits, 'signal'],
+  ],
+} as const;
+
+function knownOptions(kind: SampledLossKind, asynchronous: boolean): readonly string[] {
+  return knownLists[`${asynchronous}`][kind.hits === 'always remove' ? 0 : 1];
+}
+
 /** Beyond it ids no longer fit an Int32Array. */
 const maxInt32 = 2 ** 31 - 1;
 
@@ -58,11 +71,7 @@ export async function sampledLoss(kind: SampledLossKind, options: AnySampledOpti
 }
 
 function prepare(kind: SampledLossKind, where: string, options: AnySampledOptions, asynchronous: boolean): Prepared {
-  checkOptions(where, options, [
-    ...sampledOptions,
-    ...(kind.hits === 'always remove' ? [] : ['removeAccidentalHits']),
-    ...(asynchronous ? ['signal'] : []),
-  ]);
+  checkOptions(where, options, knownOptions(kind, asynchronous));
   const hits = readHits(kind, options);
   if (asynchronous) readSignal(options.signal);
   const sampler = readSampler(options);
@@ -163,10 +172,4 @@ function readSampledValues(kind: SampledLossKind, values: object, candidates: Ow
       : stated,
     sampledExpectedCount: count('sampledExpectedCount', sampledExpectedCount, [candidates.length]),
   };
-}
-
-function lengthOf(value: unknown): number | undefined {
-  if (typeof value !== 'object' || value === null) return undefined;
-  const { data, length } = value as { data?: { length?: number }; length?: number };
-  return length ?? data?.length;
 }

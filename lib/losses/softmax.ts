@@ -4,7 +4,7 @@ import { checkOptions } from '../checks.ts';
 import { native } from '../errors.ts';
 import { buildCall, readSignal, runAsync, type CommonResult } from './call.ts';
 import { commonOptions, readProblem, type Problem } from './prepare.ts';
-import type { AsyncOptions, LossOptions, SoftmaxLossResult } from './types.ts';
+import type { AsyncOptions, LossOptions, Only, SoftmaxLossResult } from './types.ts';
 
 /** Options of {@link softmaxLossSync}. Gradients of weights and biases are dense. */
 export interface SoftmaxLossSyncOptions extends LossOptions {}
@@ -24,14 +24,14 @@ export interface SoftmaxLossOptions extends SoftmaxLossSyncOptions, AsyncOptions
  * @throws SampledSoftmaxError `ERR_OUT_OF_MEMORY`, `ERR_DISPOSED`, `ERR_DEVICE_UNAVAILABLE`
  * @see https://www.tensorflow.org/api_docs/python/tf/nn/softmax_cross_entropy_with_logits
  */
-export async function softmaxLoss<const O extends SoftmaxLossOptions>(options: O): Promise<SoftmaxLossResult<O>> {
+export async function softmaxLoss<const O extends SoftmaxLossOptions>(options: Only<O, SoftmaxLossOptions>): Promise<SoftmaxLossResult<O>> {
   const { problem, built } = prepare('softmaxLoss', options, true);
   await runAsync(problem.outputs, built.call, options.signal, (call) => binding().softmaxLossAsync(call));
   return built.finish() as SoftmaxLossResult<O>;
 }
 
 /** {@link softmaxLoss}, computed before it returns. */
-export function softmaxLossSync<const O extends SoftmaxLossSyncOptions>(options: O): SoftmaxLossResult<O> {
+export function softmaxLossSync<const O extends SoftmaxLossSyncOptions>(options: Only<O, SoftmaxLossSyncOptions>): SoftmaxLossResult<O> {
   const { built } = prepare('softmaxLossSync', options, false);
   native(() => {
     binding().softmaxLoss(built.call);

@@ -90,6 +90,11 @@ export type ArithmeticArray<Inputs> = Inputs extends EmbeddingTable
     ? Float64Array
     : Float32Array;
 
+/**
+ * `O`, without keys that `Options` lacks: a type parameter alone would let a misspelt option through to the run-time error.
+ */
+export type Only<O, Options> = O & Readonly<Record<Exclude<keyof O, keyof Options>, never>>;
+
 type LossValue<R, A> = [R] extends ['mean' | 'sum'] ? number : [R] extends ['none' | undefined] ? A : A | number;
 
 type PropertyOf<O, K extends string> = O extends { readonly [P in K]?: infer V } ? V : undefined;

@@ -1,6 +1,7 @@
 /** Candidate sampling from a distribution that the caller gives. */
 import { readFileSync } from 'node:fs';
 import type { NativeSamplerOptions } from '../../binding.d.ts';
+import { lengthOf } from '../arrays.ts';
 import { binding } from '../binding.ts';
 import { checkInteger, checkNumber, checkOptions } from '../checks.ts';
 import { makeError, native, show } from '../errors.ts';
@@ -70,8 +71,7 @@ function readWeights({ unigrams, vocabFile }: FixedUnigramSamplerOptions): Float
     throw makeError('ERR_INVALID_ARG_VALUE', `FixedUnigramSampler: expected one of unigrams and vocabFile, got ${what}`);
   }
   if (vocabFile === undefined) {
-    const length = (unigrams as { length?: unknown } | null)?.length;
-    return Float32Array.from(readNumbers('unigrams', unigrams, [typeof length === 'number' ? length : 0]));
+    return Float32Array.from(readNumbers('unigrams', unigrams, [lengthOf(unigrams) ?? 0]));
   }
   if (typeof vocabFile !== 'string' && !(vocabFile instanceof URL)) {
     throw makeError('ERR_INVALID_ARG_TYPE', `vocabFile: expected a path, got ${show(vocabFile)}`);
