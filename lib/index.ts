@@ -29,7 +29,13 @@ export {
   type SampledSoftmaxLossOptions,
   type SampledSoftmaxLossSyncOptions,
 } from './losses/sampled-softmax.ts';
-export { softmaxLoss, softmaxLossSync, type SoftmaxLossOptions, type SoftmaxLossSyncOptions } from './losses/softmax.ts';
+export {
+  softmaxLoss,
+  softmaxLossSync,
+  type SoftmaxLossOptions,
+  type DenseGradientOptions,
+  type SoftmaxLossSyncOptions,
+} from './losses/softmax.ts';
 export type {
   ArithmeticArray,
   AsyncOptions,

@@ -23,6 +23,7 @@ import {
   type FloatArray,
   type RowGradients,
   type SampledSoftmaxLossOptions,
+  type SampledSoftmaxLossSyncOptions,
   type SampledValues,
 } from '../lib/index.ts';
 import { SampledSoftmaxLoss } from '../lib/mindspore.ts';
@@ -121,9 +122,9 @@ describe('the result', () => {
     expectTypeOf(again).toExtend<SampledSoftmaxLossOptions>();
   });
   it('is as wide as the options where their type is the general one', () => {
-    const general = options as SampledSoftmaxLossOptions;
+    const general = options as SampledSoftmaxLossSyncOptions;
     expectTypeOf(sampledSoftmaxLossSync(general).loss).toExtend<FloatArray | number>();
-    expectTypeOf<undefined>().toExtend<ReturnType<typeof sampledSoftmaxLossSync<SampledSoftmaxLossOptions>>['gradients']>();
+    expectTypeOf<undefined>().toExtend<ReturnType<typeof sampledSoftmaxLossSync<SampledSoftmaxLossSyncOptions>>['gradients']>();
   });
 });
 

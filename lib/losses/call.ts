@@ -1,5 +1,5 @@
 /** From a checked problem to the native call: allocates the results, lays out the gradients, and hands the results over. */
-import type { NativeRowPlan, NativeSampledLoss } from '../../binding.d.ts';
+import type { NativeLossCommon, NativeRowPlan } from '../../binding.d.ts';
 import { pin, type OwnIds } from '../arrays.ts';
 import { binding } from '../binding.ts';
 import { fromNative, makeError, native, show } from '../errors.ts';
@@ -8,19 +8,13 @@ import { nativeParameter, nativeShard, plainArrays, shardRows, type ReadMatrix }
 import { reduce } from '../reduction.ts';
 import type { Problem } from './prepare.ts';
 
-/** What a native call needs, apart from what is special to a loss. */
-export type CommonCall = Omit<
-  NativeSampledLoss,
-  'loss' | 'numerics' | 'hits' | 'subtractLogQ' | 'sampled' | 'trueExpectedCount' | 'sampledExpectedCount'
->;
-
 export interface CommonResult {
   readonly loss: unknown;
   readonly gradients: unknown;
 }
 
 /** The arrays and plans of a call; `sampled` are the ids whose rows take part besides the labels'. */
-export function buildCall(p: Problem, sampled: OwnIds, fullClasses: boolean): { call: CommonCall; finish: () => CommonResult } {
+export function buildCall(p: Problem, sampled: OwnIds, fullClasses: boolean): { call: NativeLossCommon; finish: () => CommonResult } {
   const { outputs, request } = p;
   if (outputs.asynchronous) {
     for (const { view } of [...plainArrays(p.weights), ...plainArrays(p.biases ?? [])]) pin(view);
@@ -54,7 +48,7 @@ export function buildCall(p: Problem, sampled: OwnIds, fullClasses: boolean): { 
     }
   }
   checkOverlaps(p, outputs.borrowed);
-  const call: CommonCall = {
+  const call: NativeLossCommon = {
     batch: p.batch,
     dim: p.dim,
     numTrue: p.numTrue,
@@ -162,21 +156,22 @@ function checkOverlaps(p: Problem, own: readonly OutputArray[]): void {
 }
 
 /** Runs the native call of the Promise form: claims the caller's outputs, and follows the signal. */
-export async function runAsync<Call extends CommonCall>(
+export async function runAsync(
   outputs: Outputs,
-  call: Call,
+  call: NativeLossCommon,
   signal: AbortSignal | undefined,
-  start: (call: Call) => Promise<void>,
+  start: () => Promise<void>,
 ): Promise<void> {
   signal?.throwIfAborted();
   const abortFlag = signal ? new Int32Array(new SharedArrayBuffer(4)) : null;
+  call.abortFlag = abortFlag;
   const onAbort = (): void => {
     if (abortFlag) Atomics.store(abortFlag, 0, 1);
   };
   signal?.addEventListener('abort', onAbort, { once: true });
   outputs.borrowed.forEach((output) => inFlight.add(output));
   try {
-    await start({ ...call, abortFlag });
+    await start();
   } catch (error) {
     if ((error as { code?: unknown }).code === 'ERR_ABORTED' && signal?.aborted) throw signal.reason;
     throw fromNative(error);

@@ -66,7 +66,7 @@ export function sampledLossSync(kind: SampledLossKind, options: AnySampledOption
 
 export async function sampledLoss(kind: SampledLossKind, options: AnySampledOptions): Promise<AnySampledResult> {
   const { problem, call, finish } = prepare(kind, kind.name, options, true);
-  await runAsync(problem.outputs, call, options.signal, (c) => binding().sampledLossAsync(c));
+  await runAsync(problem.outputs, call.common, options.signal, () => binding().sampledLossAsync(call));
   return finish();
 }
 
@@ -106,11 +106,11 @@ function prepare(kind: SampledLossKind, where: string, options: AnySampledOption
     drawn = drawFor(source, problem.labels, problem.numTrue);
     if (!sampler) source.dispose();
   }
-  const { call, finish } = buildCall(problem, drawn.sampledCandidates, false);
+  const { call: common, finish } = buildCall(problem, drawn.sampledCandidates, false);
   return {
     problem,
     call: {
-      ...call,
+      common,
       loss: kind.loss === 'softmax' ? 0 : 1,
       numerics: kind.mindsporeNumerics ? 1 : 0,
       hits,

@@ -2,12 +2,21 @@
 import { binding } from '../binding.ts';
 import { checkOptions } from '../checks.ts';
 import { native } from '../errors.ts';
+import type { GradientOptions } from '../gradients.ts';
 import { buildCall, readSignal, runAsync, type CommonResult } from './call.ts';
 import { commonOptions, readProblem, type Problem } from './prepare.ts';
 import type { AsyncOptions, LossOptions, Only, SoftmaxLossResult } from './types.ts';
 
 /** Options of {@link softmaxLossSync}. Gradients of weights and biases are dense. */
-export interface SoftmaxLossSyncOptions extends LossOptions {}
+export interface SoftmaxLossSyncOptions extends LossOptions {
+  readonly gradients?: boolean | DenseGradientOptions | undefined;
+}
+
+/** What may be asked of the gradients of a full softmax, which touches every class. */
+export interface DenseGradientOptions extends GradientOptions {
+  /** The only one there is, and the default. */
+  readonly mode?: 'dense';
+}
 
 /** Options of {@link softmaxLoss}. */
 export interface SoftmaxLossOptions extends SoftmaxLossSyncOptions, AsyncOptions {}
@@ -26,7 +35,7 @@ export interface SoftmaxLossOptions extends SoftmaxLossSyncOptions, AsyncOptions
  */
 export async function softmaxLoss<const O extends SoftmaxLossOptions>(options: Only<O, SoftmaxLossOptions>): Promise<SoftmaxLossResult<O>> {
   const { problem, built } = prepare('softmaxLoss', options, true);
-  await runAsync(problem.outputs, built.call, options.signal, (call) => binding().softmaxLossAsync(call));
+  await runAsync(problem.outputs, built.call, options.signal, () => binding().softmaxLossAsync(built.call));
   return built.finish() as SoftmaxLossResult<O>;
 }
 

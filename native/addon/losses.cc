@@ -202,7 +202,7 @@ void SampledTask::read(Napi::Env env, napi_value call) {
   problem_.sampled = held_.ids(get(env, call, "sampled"), "sampled");
   const size_t sampled = held_.last_id_count();
   problem_.num_sampled = static_cast<int64_t>(sampled);
-  read_common(env, call, held_, problem_, sampled);
+  read_common(env, get(env, call, "common"), held_, problem_, sampled);
   if (problem_.subtract_log_q) {
     problem_.true_expected_count = held_.doubles(get(env, call, "trueExpectedCount"), "trueExpectedCount",
                                                  static_cast<size_t>(problem_.batch * problem_.num_true));
