@@ -108,7 +108,7 @@ export class Outputs {
   take(name: string, given: unknown, length: number, capacity: boolean): FloatArray {
     if (given === undefined) return this.make(length);
     const wanted = this.float64 ? Float64Array : Float32Array;
-    if (!(given instanceof wanted)) {
+    if (!ArrayBuffer.isView(given) || !(given instanceof wanted)) {
       throw makeError('ERR_INVALID_ARG_TYPE', `${name}: expected a ${wanted.name}, got ${show(given)}`);
     }
     this.borrow(name, given, length, capacity);
@@ -117,7 +117,7 @@ export class Outputs {
 
   takeIndices(name: string, given: unknown, indices: Int32Array | BigInt64Array, capacity: boolean): Int32Array | BigInt64Array {
     const wanted = indices instanceof Int32Array ? Int32Array : BigInt64Array;
-    if (!(given instanceof wanted)) {
+    if (!ArrayBuffer.isView(given) || !(given instanceof wanted)) {
       throw makeError(
         'ERR_INVALID_ARG_TYPE',
         `${name}: expected ${indices instanceof Int32Array ? 'an' : 'a'} ${wanted.name}, got ${show(given)}`,

@@ -39,11 +39,10 @@ void Step<T>::pack_columns(Columns<T>& columns) {
 }
 
 template <class T>
-void Step<T>::column_outputs(int64_t begin, int64_t count, int64_t padded, T* weight_rows, T** out) const {
+void Step<T>::column_outputs(int64_t begin, int64_t count, T* weight_rows, T** out) const {
   const bool apart = sums_columns_apart();
-  for (int64_t c = 0; c < padded; ++c) {
-    if (c < count) out[c] = weight_rows + (apart ? begin + c : column_row(p.weight_gradients, begin + c)) * p.dim;
-    else out[c] = nullptr;
+  for (int64_t c = begin; c < begin + count; ++c) {
+    out[c - begin] = weight_rows + (apart ? c : column_row(p.weight_gradients, c)) * p.dim;
   }
 }
 
@@ -64,8 +63,8 @@ void Step<T>::add_column_gradients(const Columns<T>& columns, const T* e, int64_
     const T* et = e + begin * NR;
     if (weight_rows) {
       T* out[kMostColumnsPerTask];
-      column_outputs(columns.begin + begin, count, (t1 - t0) * MR, weight_rows, out);
-      k.class_gradients(et, strip_stride, t1 - t0, n, panels, panel_stride, p.dim, out, add);
+      column_outputs(columns.begin + begin, count, weight_rows, out);
+      k.class_gradients(et, strip_stride, count, n, panels, panel_stride, p.dim, out, add);
     }
     if (column_bias_gradients) {
       double sums[kMostColumnsPerTask];
@@ -77,7 +76,7 @@ void Step<T>::add_column_gradients(const Columns<T>& columns, const T* e, int64_
 
 #define INSTANTIATE(T)                                                                                          \
   template void Step<T>::read_columns(int64_t, int64_t, int64_t, int, const T**, T*);                           \
-  template void Step<T>::column_outputs(int64_t, int64_t, int64_t, T*, T**) const;                              \
+  template void Step<T>::column_outputs(int64_t, int64_t, T*, T**) const;                                       \
   template void Step<T>::add_column_biases(int64_t, int64_t, const double*, bool);                              \
   template void Step<T>::pack_columns(Columns<T>&);                                                             \
   template void Step<T>::add_column_gradients(const Columns<T>&, const T*, int64_t, int64_t, int64_t, const T*, \

@@ -26,11 +26,11 @@ void process_strips(Step<T>& s, const Columns<T>& columns, int64_t first, int64_
     s.k.pack_strip(rows, s.rows_of(first + q), dim, packed_inputs + q * NR * dim);
     s.find_true_logits(first + q, rows, room + NR * dim);
   }
-  const int64_t step = kColumnsAtATime / MR;
-  for (int64_t t = 0; t < tiles; t += step) {
+  const int64_t step = kColumnsAtATime / MR * MR;
+  for (int64_t c = 0; c < columns.count; c += step) {
     for (int64_t q = 0; q < count; ++q) {
-      s.k.logits(columns.tiles + t * MR * dim, std::min(step, tiles - t), packed_inputs + q * NR * dim, dim,
-                 columns.offset + t * MR, e + q * stride + t * MR * NR);
+      s.k.logits(columns.tiles + c * dim, std::min(step, columns.count - c), packed_inputs + q * NR * dim, dim,
+                 columns.offset + c, e + q * stride + c * NR);
     }
   }
   for (int64_t q = 0; q < count; ++q) {
@@ -45,7 +45,7 @@ void process_strips(Step<T>& s, const Columns<T>& columns, int64_t first, int64_
       s.write_label_gradients(strip, rows);
     }
     if (s.p.input_gradients) {
-      s.k.input_gradients(columns.tiles, tiles, z, dim, transposed, false);
+      s.k.input_gradients(columns.tiles, columns.count, z, dim, transposed, false);
       if (!tiles) std::fill(transposed, transposed + dim * NR, T(0));
       s.write_input_gradients(strip, transposed, room);
     }

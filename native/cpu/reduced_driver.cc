@@ -130,8 +130,8 @@ void Reduced::add_column_gradients(int64_t first, int64_t n, float* weight_rows,
     const Pair* e = e_along_rows + begin * NR / 2;
     if (weight_rows) {
       float* out[kMostColumnsPerTask];
-      s.column_outputs(begin, count, (t1 - t0) * MR, weight_rows, out);
-      k.class_gradients(e, e_stride, t1 - t0, n, panels, panel_stride, dim, out, add);
+      s.column_outputs(begin, count, weight_rows, out);
+      k.class_gradients(e, e_stride, count, n, panels, panel_stride, dim, out, add);
     }
     if (s.column_bias_gradients) {
       double sums[kMostColumnsPerTask];

@@ -80,8 +80,8 @@ struct Step {
   // ---- columns.cc
   // The rows and offsets of the columns of one tile, of `count` from `begin` on; what is beyond them is null and zero.
   void read_columns(int64_t begin, int64_t count, int64_t tile, int worker, const T** rows, T* offset);
-  // Where the class gradients of columns [begin, begin + count) go; null for the rest up to `padded`.
-  void column_outputs(int64_t begin, int64_t count, int64_t padded, T* weight_rows, T** out) const;
+  // Where the class gradients of columns [begin, begin + count) go.
+  void column_outputs(int64_t begin, int64_t count, T* weight_rows, T** out) const;
   void add_column_biases(int64_t begin, int64_t count, const double* sums, bool add);
   // Packs columns [begin, begin + count), in parallel.
   void pack_columns(Columns<T>& columns);

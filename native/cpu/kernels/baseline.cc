@@ -1,6 +1,7 @@
 // x86-64 without extensions (SSE2), and any other processor the package has no kernels for: vectors of 16 bytes.
 #include <cstdint>
 #include <cstring>
+#include <type_traits>
 
 #include "cpu/kernels/kernels.h"
 

@@ -143,12 +143,12 @@ static void input_gradients(const Pair* tile, int64_t tiles, const Pair* e, int6
 
 template <int N>
 static inline void class_gradient_tile(const Pair* e, int64_t strip_stride, int64_t strips, const Pair* panel,
-                                       int64_t width, float* const* out, int64_t d, bool add) {
+                                       int64_t width, float* const* out, int64_t d, int64_t columns, bool add) {
   __m512 acc[MR][N];
   accumulate<MR, N, NR / 2>(e, strips, strip_stride, NR / 2, 1, panel, acc);
 #pragma GCC unroll 16
   for (int m = 0; m < MR; ++m) {
-    if (!out[m]) continue;
+    if (m >= columns) break;
 #pragma GCC unroll 2
     for (int n = 0; n < N; ++n) {
       const int64_t left = width - n * L;
@@ -160,7 +160,7 @@ static inline void class_gradient_tile(const Pair* e, int64_t strip_stride, int6
   }
 }
 
-static void class_gradients(const Pair* e, int64_t strip_stride, int64_t tiles, int64_t strips, const Pair* panels,
+static void class_gradients(const Pair* e, int64_t strip_stride, int64_t columns, int64_t strips, const Pair* panels,
                             int64_t panel_stride, int64_t dim, float* const* out, bool add) {
   constexpr int kStrips = 2 * kBlock / NR;
   for (int64_t q = 0; q < strips; q += kStrips) {
@@ -168,10 +168,11 @@ static void class_gradients(const Pair* e, int64_t strip_stride, int64_t tiles, 
     for (int64_t d = 0; d < dim; d += NR) {
       const Pair* panel = panels + d / NR * panel_stride + q * NR / 2 * NR;
       const int64_t width = dim - d < NR ? dim - d : NR;
-      for (int64_t t = 0; t < tiles; ++t) {
+      for (int64_t t = 0; t * MR < columns; ++t) {
         const Pair* et = e + q * strip_stride + t * MR * NR / 2;
-        if (width > L) class_gradient_tile<2>(et, strip_stride, n, panel, width, out + t * MR, d, add || q);
-        else class_gradient_tile<1>(et, strip_stride, n, panel, width, out + t * MR, d, add || q);
+        if (width > L)
+          class_gradient_tile<2>(et, strip_stride, n, panel, width, out + t * MR, d, columns - t * MR, add || q);
+        else class_gradient_tile<1>(et, strip_stride, n, panel, width, out + t * MR, d, columns - t * MR, add || q);
       }
     }
   }

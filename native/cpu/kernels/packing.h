@@ -23,7 +23,8 @@ static void convert(const void* src, DType dtype, int64_t n, T* dst) {
   }
 }
 
-// Through a small block in the L1 cache: the tile is then written once, line by line, and its lines can be fetched ahead.
+// Through a small block in the L1 cache: the tile is then written once, line by line, and its lines can be fetched
+// ahead.
 template <class S>
 static void pack_tile(const typename S::T* const* rows, int64_t dim, typename S::T* tile) {
   constexpr int MR = S::MR, L = S::L;

@@ -11,68 +11,82 @@
 constexpr int kBlock = 128;
 
 // acc[m] = sum_k a(m, k) * b[k]. Element (m, k) lies at a[m * MS + k * KS] within a group of `Group` steps; the next
-// group begins `group_stride` further on.
+// group begins `group_stride` further on, and after the last whole one come `rest` steps.
 template <class S, int M, int N, int Group, int MS, int KS>
 static inline __attribute__((always_inline)) void accumulate(const typename S::T* a, int64_t groups,
-                                                             int64_t group_stride, const typename S::T* b,
+                                                             int64_t group_stride, int64_t rest, const typename S::T* b,
                                                              typename S::V (&acc)[M][N]) {
 #pragma GCC unroll 16
   for (int m = 0; m < M; ++m) {
 #pragma GCC unroll 2
     for (int n = 0; n < N; ++n) acc[m][n] = S::zero();
   }
+  const auto step = [&acc](const typename S::T* ak, const typename S::T* bk) __attribute__((always_inline)) {
+    typename S::V bv[N];
+#pragma GCC unroll 2
+    for (int n = 0; n < N; ++n) bv[n] = S::load(bk + n * S::L);
+#pragma GCC unroll 16
+    for (int m = 0; m < M; ++m) {
+      const typename S::V am = S::set1(ak[m * MS]);
+#pragma GCC unroll 2
+      for (int n = 0; n < N; ++n) acc[m][n] = S::fma(am, bv[n], acc[m][n]);
+    }
+  };
   for (int64_t g = 0; g < groups; ++g, a += group_stride) {
     const typename S::T* ak = a;
-    for (int k = 0; k < Group; ++k, ak += KS, b += 2 * S::L) {
-      typename S::V bk[N];
-#pragma GCC unroll 2
-      for (int n = 0; n < N; ++n) bk[n] = S::load(b + n * S::L);
+    for (int k = 0; k < Group; ++k, ak += KS, b += 2 * S::L) step(ak, b);
+  }
+  for (int64_t k = 0; k < rest; ++k, a += KS, b += 2 * S::L) step(a, b);
+}
+
+// Calls f with the narrowest of three heights that covers `rows`: MR, two thirds or a third of it.
+template <class S, class F>
+static inline __attribute__((always_inline)) void with_height(int64_t rows, F&& f) {
+  if (rows > S::MR * 2 / 3) f(std::integral_constant<int, S::MR>());
+  else if (rows > S::MR / 3) f(std::integral_constant<int, S::MR * 2 / 3>());
+  else f(std::integral_constant<int, S::MR / 3>());
+}
+
+// Logits of M columns of a tile. `first`: of the first block of dims.
+template <class S, int M>
+static inline void logits_tile(const typename S::T* tile, int64_t dims, const typename S::T* strip,
+                               const typename S::T* offset, typename S::T* z, bool first) {
+  constexpr int MR = S::MR, NR = 2 * S::L;
+  typename S::V acc[M][2];
+  accumulate<S, M, 2, 1, 1, MR>(tile, dims, MR, 0, strip, acc);
 #pragma GCC unroll 16
-      for (int m = 0; m < M; ++m) {
-        const typename S::V am = S::set1(ak[m * MS]);
-#pragma GCC unroll 2
-        for (int n = 0; n < N; ++n) acc[m][n] = S::fma(am, bk[n], acc[m][n]);
-      }
-    }
+  for (int m = 0; m < M; ++m) {
+    typename S::T* row = z + m * NR;
+    const typename S::V o = S::set1(offset[m]);
+    S::store(row, acc[m][0] + (first ? o : S::load(row)));
+    S::store(row + S::L, acc[m][1] + (first ? o : S::load(row + S::L)));
   }
 }
 
 template <class S>
-static void logits(const typename S::T* tile, int64_t tiles, const typename S::T* strip, int64_t dim,
+static void logits(const typename S::T* tile, int64_t columns, const typename S::T* strip, int64_t dim,
                    const typename S::T* offset, typename S::T* z) {
   constexpr int MR = S::MR, NR = 2 * S::L;
   const int64_t blocks = dim > kBlock ? (dim + kBlock - 1) / kBlock : 1;
   for (int64_t block = 0; block < blocks; ++block) {
     const int64_t k0 = dim * block / blocks, k1 = dim * (block + 1) / blocks;
-    for (int64_t t = 0; t < tiles; ++t) {
-      typename S::V acc[MR][2];
-      accumulate<S, MR, 2, 1, 1, MR>(tile + (t * dim + k0) * MR, k1 - k0, MR, strip + k0 * NR, acc);
-      typename S::T* zt = z + t * MR * NR;
-      if (block == 0) {
-#pragma GCC unroll 16
-        for (int m = 0; m < MR; ++m) {
-          const typename S::V o = S::set1(offset[t * MR + m]);
-          S::store(zt + m * NR, acc[m][0] + o);
-          S::store(zt + m * NR + S::L, acc[m][1] + o);
-        }
-      } else {
-#pragma GCC unroll 16
-        for (int m = 0; m < MR; ++m) {
-          S::store(zt + m * NR, S::load(zt + m * NR) + acc[m][0]);
-          S::store(zt + m * NR + S::L, S::load(zt + m * NR + S::L) + acc[m][1]);
-        }
-      }
+    for (int64_t c = 0; c < columns; c += MR) {
+      with_height<S>(
+          columns - c, [&](auto height) __attribute__((always_inline)) {
+            logits_tile<S, height>(tile + c * dim + k0 * MR, k1 - k0, strip + k0 * NR, offset + c, z + c * NR,
+                                   block == 0);
+          });
     }
   }
 }
 
-// M dims of one strip, over the columns of `tiles` tiles.
+// M dims of one strip, over whole tiles and `rest` columns of the next.
 template <class S, int M>
-static inline void input_gradient_dims(const typename S::T* tile, int64_t tiles, const typename S::T* e, int64_t dim,
-                                       typename S::T* out, bool add) {
+static inline void input_gradient_dims(const typename S::T* tile, int64_t tiles, int64_t rest, const typename S::T* e,
+                                       int64_t dim, typename S::T* out, bool add) {
   constexpr int MR = S::MR, NR = 2 * S::L;
   typename S::V acc[M][2];
-  accumulate<S, M, 2, MR, MR, 1>(tile, tiles, dim * MR, e, acc);
+  accumulate<S, M, 2, MR, MR, 1>(tile, tiles, dim * MR, rest, e, acc);
 #pragma GCC unroll 16
   for (int m = 0; m < M; ++m) {
     typename S::T* row = out + m * NR;
@@ -82,35 +96,33 @@ static inline void input_gradient_dims(const typename S::T* tile, int64_t tiles,
 }
 
 template <class S>
-static void input_gradients(const typename S::T* tile, int64_t tiles, const typename S::T* e, int64_t dim,
+static void input_gradients(const typename S::T* tile, int64_t columns, const typename S::T* e, int64_t dim,
                             typename S::T* out, bool add) {
-  constexpr int MR = S::MR, NR = 2 * S::L, kTiles = kBlock / MR;
-  for (int64_t t0 = 0; t0 < tiles; t0 += kTiles) {
-    const int64_t n = tiles - t0 < kTiles ? tiles - t0 : kTiles;
-    const typename S::T *first = tile + t0 * dim * MR, *columns = e + t0 * MR * NR;
+  constexpr int MR = S::MR, NR = 2 * S::L, kColumns = kBlock / MR * MR;
+  for (int64_t c = 0; c < columns; c += kColumns) {
+    const int64_t n = columns - c < kColumns ? columns - c : kColumns;
     for (int64_t d = 0; d < dim; d += MR) {
-      const typename S::T* a = first + d * MR;
-      typename S::T* o = out + d * NR;
-      // A tile of fewer dims than MR would multiply with what follows; narrower ones waste less.
-      if (dim - d > MR * 2 / 3) input_gradient_dims<S, MR>(a, n, columns, dim, o, add || t0);
-      else if (dim - d > MR / 3) input_gradient_dims<S, MR * 2 / 3>(a, n, columns, dim, o, add || t0);
-      else input_gradient_dims<S, MR / 3>(a, n, columns, dim, o, add || t0);
+      with_height<S>(
+          dim - d, [&](auto height) __attribute__((always_inline)) {
+            input_gradient_dims<S, height>(tile + c * dim + d * MR, n / MR, n % MR, e + c * NR, dim, out + d * NR,
+                                           add || c);
+          });
     }
   }
 }
 
-// N vectors of dims of one tile's columns, of which `width` elements are written.
-template <class S, int N>
+// N vectors of dims of M columns, of which `width` elements are written.
+template <class S, int M, int N>
 static inline void class_gradient_tile(const typename S::T* e, int64_t strip_stride, int64_t strips,
                                        const typename S::T* panel, int64_t width, typename S::T* const* out, int64_t d,
-                                       bool add) {
-  constexpr int MR = S::MR, NR = 2 * S::L;
-  typename S::V acc[MR][N];
-  accumulate<S, MR, N, NR, NR, 1>(e, strips, strip_stride, panel, acc);
+                                       int64_t columns, bool add) {
+  constexpr int NR = 2 * S::L;
+  typename S::V acc[M][N];
+  accumulate<S, M, N, NR, NR, 1>(e, strips, strip_stride, 0, panel, acc);
   const bool whole = width == N * S::L;
 #pragma GCC unroll 16
-  for (int m = 0; m < MR; ++m) {
-    if (!out[m]) continue;
+  for (int m = 0; m < M; ++m) {
+    if (m >= columns) break;
     typename S::T* row = out[m] + d;
     if (whole) {
 #pragma GCC unroll 2
@@ -127,7 +139,7 @@ static inline void class_gradient_tile(const typename S::T* e, int64_t strip_str
 }
 
 template <class S>
-static void class_gradients(const typename S::T* e, int64_t strip_stride, int64_t tiles, int64_t strips,
+static void class_gradients(const typename S::T* e, int64_t strip_stride, int64_t columns, int64_t strips,
                             const typename S::T* panels, int64_t panel_stride, int64_t dim, typename S::T* const* out,
                             bool add) {
   constexpr int MR = S::MR, NR = 2 * S::L, kStrips = kBlock / NR;
@@ -136,10 +148,16 @@ static void class_gradients(const typename S::T* e, int64_t strip_stride, int64_
     for (int64_t d = 0; d < dim; d += NR) {
       const typename S::T* panel = panels + d / NR * panel_stride + q * NR * NR;
       const int64_t width = dim - d < NR ? dim - d : NR;
-      for (int64_t t = 0; t < tiles; ++t) {
-        const typename S::T* et = e + q * strip_stride + t * MR * NR;
-        if (width > S::L) class_gradient_tile<S, 2>(et, strip_stride, n, panel, width, out + t * MR, d, add || q);
-        else class_gradient_tile<S, 1>(et, strip_stride, n, panel, width, out + t * MR, d, add || q);
+      for (int64_t c = 0; c < columns; c += MR) {
+        const typename S::T* et = e + q * strip_stride + c * NR;
+        with_height<S>(
+            columns - c, [&](auto height) __attribute__((always_inline)) {
+              if (width > S::L) {
+                class_gradient_tile<S, height, 2>(et, strip_stride, n, panel, width, out + c, d, columns - c, add || q);
+              } else {
+                class_gradient_tile<S, height, 1>(et, strip_stride, n, panel, width, out + c, d, columns - c, add || q);
+              }
+            });
       }
     }
   }

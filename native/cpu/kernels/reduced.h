@@ -26,7 +26,7 @@ struct ReducedKernels {
   void (*round)(const float* e, int64_t tiles, Pair* along_columns, Pair* along_rows);
   void (*input_gradients)(const Pair* tile_along_columns, int64_t tiles, const Pair* e_along_columns, int64_t dim,
                           float* out);
-  void (*class_gradients)(const Pair* e_along_rows, int64_t strip_stride, int64_t tiles, int64_t strips,
+  void (*class_gradients)(const Pair* e_along_rows, int64_t strip_stride, int64_t columns, int64_t strips,
                           const Pair* panels, int64_t panel_stride, int64_t dim, float* const* out, bool add);
   void (*column_sums)(const Pair* e_along_rows, int64_t strip_stride, int64_t columns, int64_t strips,
                       const double* scale, double* out);
