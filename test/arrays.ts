@@ -8,8 +8,7 @@ export interface GoldenArray {
   data: (number | string)[];
 }
 
-export const golden = <T>(name: string): T =>
-  JSON.parse(readFileSync(new URL(`./golden/${name}.json`, import.meta.url), 'utf8')) as T;
+export const golden = <T>(name: string): T => JSON.parse(readFileSync(new URL(`./golden/${name}.json`, import.meta.url), 'utf8')) as T;
 
 export const floats = ({ dtype, data }: GoldenArray): Float32Array | Float64Array =>
   dtype === 'float64' ? Float64Array.from(data, Number) : Float32Array.from(data, Number);
@@ -38,7 +37,9 @@ export function split<A extends Float32Array | Float64Array>(array: A, shards: n
     const size = Math.floor(rows / shards) + (s < rows % shards ? 1 : 0);
     const held = Array.from({ length: size }, (_, i) => (strategy === 'mod' ? s + i * shards : next++));
     const part = new (array.constructor as new (n: number) => A)(size * width);
-    held.forEach((id, i) => { part.set(array.subarray(id * width, (id + 1) * width) as never, i * width); });
+    held.forEach((id, i) => {
+      part.set(array.subarray(id * width, (id + 1) * width), i * width);
+    });
     return part;
   });
 }

@@ -28,14 +28,44 @@ const wrong: [Record<string, unknown>, typeof TypeError | typeof RangeError, str
   [{ num_classes: 7 }, TypeError, 'ERR_UNKNOWN_OPTION', "sampledSoftmaxLoss: unknown option 'num_classes'; did you mean 'numClasses'?"],
   [{ numclasses: 7 }, TypeError, 'ERR_UNKNOWN_OPTION', "did you mean 'numClasses'?"],
   [{ weights: undefined }, TypeError, 'ERR_INVALID_ARG_TYPE', 'weights: expected a Float32Array or Float64Array, got undefined'],
-  [{ weights: [1, 2, 3] }, TypeError, 'ERR_INVALID_ARG_TYPE', 'weights: expected a typed array or an array of shards, got an array of numbers'],
-  [{ weights: new Uint16Array(21) }, TypeError, 'ERR_INVALID_ARG_TYPE', "weights: expected a Float32Array or Float64Array, got Uint16Array(21) (16-bit values: { data, shape, dtype: 'float16' | 'bfloat16' })"],
-  [{ weights: { data: new Uint16Array(21), shape: [7, 3] } }, RangeError, 'ERR_INVALID_ARG_VALUE', "weights.dtype: a Uint16Array holds 'float16' or 'bfloat16', got undefined"],
-  [{ weights: { data: new Float32Array(21), shape: [7, 4] } }, RangeError, 'ERR_SHAPE_MISMATCH', 'weights: shape [7, 4] needs 28 elements, data has 21'],
-  [{ weights: { data: new Float32Array(24), shape: [8, 3] } }, RangeError, 'ERR_SHAPE_MISMATCH', 'numClasses: the option numClasses says 7, but weights says 8'],
+  [
+    { weights: [1, 2, 3] },
+    TypeError,
+    'ERR_INVALID_ARG_TYPE',
+    'weights: expected a typed array or an array of shards, got an array of numbers',
+  ],
+  [
+    { weights: new Uint16Array(21) },
+    TypeError,
+    'ERR_INVALID_ARG_TYPE',
+    "weights: expected a Float32Array or Float64Array, got Uint16Array(21) (16-bit values: { data, shape, dtype: 'float16' | 'bfloat16' })",
+  ],
+  [
+    { weights: { data: new Uint16Array(21), shape: [7, 3] } },
+    RangeError,
+    'ERR_INVALID_ARG_VALUE',
+    "weights.dtype: a Uint16Array holds 'float16' or 'bfloat16', got undefined",
+  ],
+  [
+    { weights: { data: new Float32Array(21), shape: [7, 4] } },
+    RangeError,
+    'ERR_SHAPE_MISMATCH',
+    'weights: shape [7, 4] needs 28 elements, data has 21',
+  ],
+  [
+    { weights: { data: new Float32Array(24), shape: [8, 3] } },
+    RangeError,
+    'ERR_SHAPE_MISMATCH',
+    'numClasses: the option numClasses says 7, but weights says 8',
+  ],
   [{ weights: new Float32Array(20) }, RangeError, 'ERR_SHAPE_MISMATCH', 'weights: expected [7, 3], got 20 elements'],
   [{ weights: [] }, RangeError, 'ERR_INVALID_ARG_VALUE', 'weights: expected at least one shard, got an empty array'],
-  [{ weights: [new Float32Array(9), new Float32Array(9)] }, RangeError, 'ERR_SHAPE_MISMATCH', 'weights[0]: expected [4, 3] (7 rows over 2 shards), got 9 elements'],
+  [
+    { weights: [new Float32Array(9), new Float32Array(9)] },
+    RangeError,
+    'ERR_SHAPE_MISMATCH',
+    'weights[0]: expected [4, 3] (7 rows over 2 shards), got 9 elements',
+  ],
   [{ weights: detached }, TypeError, 'ERR_DETACHED_BUFFER', 'weights: its buffer has been detached'],
   [{ biases: new Float32Array(6) }, RangeError, 'ERR_SHAPE_MISMATCH', 'numClasses: the option numClasses says 7, but biases says 6'],
   [{ labels: [0, 7] }, RangeError, 'ERR_OUT_OF_RANGE', 'labels[1]: class 7 is out of range [0, 7)'],
@@ -43,9 +73,24 @@ const wrong: [Record<string, unknown>, typeof TypeError | typeof RangeError, str
   [{ labels: BigInt64Array.of(0n, 2n ** 40n) }, RangeError, 'ERR_OUT_OF_RANGE', 'labels[1]: class 1099511627776 is out of range [0, 7)'],
   [{ labels: [0, 1, 2, 9], numTrue: 2 }, RangeError, 'ERR_OUT_OF_RANGE', 'labels[1, 1]: class 9 is out of range [0, 7)'],
   [{ labels: [0, 0.5] }, TypeError, 'ERR_INVALID_ARG_TYPE', 'labels[1]: expected an integer, got 0.5'],
-  [{ labels: Float32Array.of(0, 1) }, TypeError, 'ERR_INVALID_ARG_TYPE', 'labels: expected an Int32Array, a BigInt64Array or number[], got Float32Array(2)'],
-  [{ labels: { data: [0, 1, 2, 3], shape: [2, 2] } }, RangeError, 'ERR_SHAPE_MISMATCH', 'labels: expected shape [batch] or [batch, 1] (numTrue is 1), got [2, 2]'],
-  [{ labels: { data: [0, 1], shape: [2] }, numTrue: 2 }, RangeError, 'ERR_SHAPE_MISMATCH', 'labels: expected shape [batch, 2] (numTrue is 2), got [2]'],
+  [
+    { labels: Float32Array.of(0, 1) },
+    TypeError,
+    'ERR_INVALID_ARG_TYPE',
+    'labels: expected an Int32Array, a BigInt64Array or number[], got Float32Array(2)',
+  ],
+  [
+    { labels: { data: [0, 1, 2, 3], shape: [2, 2] } },
+    RangeError,
+    'ERR_SHAPE_MISMATCH',
+    'labels: expected shape [batch] or [batch, 1] (numTrue is 1), got [2, 2]',
+  ],
+  [
+    { labels: { data: [0, 1], shape: [2] }, numTrue: 2 },
+    RangeError,
+    'ERR_SHAPE_MISMATCH',
+    'labels: expected shape [batch, 2] (numTrue is 2), got [2]',
+  ],
   [{ labels: [0, 1, 2], numTrue: 2 }, RangeError, 'ERR_SHAPE_MISMATCH', 'labels: 3 elements are not rows of numTrue = 2'],
   [{ inputs: new Float32Array(5) }, RangeError, 'ERR_SHAPE_MISMATCH', 'inputs: 5 elements are not 2 rows (labels have 2)'],
   [{ inputs: { data: new Float32Array(9), shape: [3, 3] } }, RangeError, 'ERR_SHAPE_MISMATCH', 'batch: labels says 2, but inputs says 3'],
@@ -54,16 +99,46 @@ const wrong: [Record<string, unknown>, typeof TypeError | typeof RangeError, str
   [{ numTrue: 1.5 }, TypeError, 'ERR_INVALID_ARG_TYPE', 'numTrue: expected an integer, got 1.5'],
   [{ numSampled: 4 }, RangeError, 'ERR_SHAPE_MISMATCH', 'numSampled: the option numSampled says 4, but sampledValues says 3'],
   [{ numSampled: '3' }, TypeError, 'ERR_INVALID_ARG_TYPE', "numSampled: expected an integer, got '3'"],
-  [{ sampledValues: { ...values, sampledCandidates: [1, 4, 7] } }, RangeError, 'ERR_OUT_OF_RANGE', 'sampledValues.sampledCandidates[2]: class 7 is out of range [0, 7)'],
-  [{ sampledValues: { ...values, trueExpectedCount: [0.5, 0.5, 0.5] } }, RangeError, 'ERR_SHAPE_MISMATCH', 'sampledValues.trueExpectedCount: expected 2 elements, got 3'],
-  [{ sampledValues: { ...values, sampledExpectedCount: [0.5] } }, RangeError, 'ERR_SHAPE_MISMATCH', 'sampledValues.sampledExpectedCount: expected 3 elements, got 1'],
+  [
+    { sampledValues: { ...values, sampledCandidates: [1, 4, 7] } },
+    RangeError,
+    'ERR_OUT_OF_RANGE',
+    'sampledValues.sampledCandidates[2]: class 7 is out of range [0, 7)',
+  ],
+  [
+    { sampledValues: { ...values, trueExpectedCount: [0.5, 0.5, 0.5] } },
+    RangeError,
+    'ERR_SHAPE_MISMATCH',
+    'sampledValues.trueExpectedCount: expected 2 elements, got 3',
+  ],
+  [
+    { sampledValues: { ...values, sampledExpectedCount: [0.5] } },
+    RangeError,
+    'ERR_SHAPE_MISMATCH',
+    'sampledValues.sampledExpectedCount: expected 3 elements, got 1',
+  ],
   [{ sampledValues: [1, 2] }, TypeError, 'ERR_INVALID_ARG_TYPE', 'sampledValues: expected an options object, got an array of 2'],
   [{ sampledValues: undefined }, TypeError, 'ERR_INVALID_ARG_TYPE', 'sampledSoftmaxLoss: pass numSampled, a sampler or sampledValues'],
   [{ sampledValues: undefined, numSampled: 8 }, RangeError, 'ERR_DRAW_IMPOSSIBLE', '8'],
-  [{ sampledValues: undefined, numSampled: 0 }, RangeError, 'ERR_OUT_OF_RANGE', 'numSampled: expected an integer in [1, 9007199254740991], got 0'],
+  [
+    { sampledValues: undefined, numSampled: 0 },
+    RangeError,
+    'ERR_OUT_OF_RANGE',
+    'numSampled: expected an integer in [1, 9007199254740991], got 0',
+  ],
   [{ sampler: {} }, TypeError, 'ERR_INVALID_ARG_TYPE', 'sampler: expected a sampler, got an object'],
-  [{ sampler: new UniformSampler({ rangeMax: 7, numSampled: 3 }) }, RangeError, 'ERR_INVALID_ARG_VALUE', 'sampledValues: a sampler was given too; pass one of the two'],
-  [{ sampledValues: undefined, sampler: new UniformSampler({ rangeMax: 8, numSampled: 3 }) }, RangeError, 'ERR_SHAPE_MISMATCH', 'numClasses: the option numClasses says 7, but the sampler (rangeMax) says 8'],
+  [
+    { sampler: new UniformSampler({ rangeMax: 7, numSampled: 3 }) },
+    RangeError,
+    'ERR_INVALID_ARG_VALUE',
+    'sampledValues: a sampler was given too; pass one of the two',
+  ],
+  [
+    { sampledValues: undefined, sampler: new UniformSampler({ rangeMax: 8, numSampled: 3 }) },
+    RangeError,
+    'ERR_SHAPE_MISMATCH',
+    'numClasses: the option numClasses says 7, but the sampler (rangeMax) says 8',
+  ],
   [{ removeAccidentalHits: 1 }, TypeError, 'ERR_INVALID_ARG_TYPE', 'removeAccidentalHits: expected true or false, got 1'],
   [{ partitionStrategy: 'foo' }, RangeError, 'ERR_INVALID_ARG_VALUE', "partitionStrategy: expected one of 'mod', 'div', got 'foo'"],
   [{ reduction: 'max' }, RangeError, 'ERR_INVALID_ARG_VALUE', "reduction: expected one of 'none', 'mean', 'sum', got 'max'"],
@@ -71,12 +146,37 @@ const wrong: [Record<string, unknown>, typeof TypeError | typeof RangeError, str
   [{ compat: 'torch' }, RangeError, 'ERR_INVALID_ARG_VALUE', "compat: expected one of 'tensorflow', got 'torch'"],
   [{ device: 'gpu' }, RangeError, 'ERR_INVALID_ARG_VALUE', "device: expected 'auto', 'cpu', 'cuda' or 'cuda:<index>', got 'gpu'"],
   [{ gradients: 'yes' }, TypeError, 'ERR_INVALID_ARG_TYPE', "gradients: expected an options object, got 'yes'"],
-  [{ gradients: { mode: 'sparce' } }, RangeError, 'ERR_INVALID_ARG_VALUE', "gradients.mode: expected one of 'sparse', 'merged', 'dense', got 'sparce'"],
+  [
+    { gradients: { mode: 'sparce' } },
+    RangeError,
+    'ERR_INVALID_ARG_VALUE',
+    "gradients.mode: expected one of 'sparse', 'merged', 'dense', got 'sparce'",
+  ],
   [{ gradients: { upstream: [1] } }, RangeError, 'ERR_SHAPE_MISMATCH', 'gradients.upstream: expected 2 elements, got 1'],
-  [{ gradients: { upstream: [1, 2] }, reduction: 'sum' }, TypeError, 'ERR_INVALID_ARG_TYPE', 'gradients.upstream: expected a number, got an array of 2'],
-  [{ gradients: { out: { inputs: new Float32Array(5) } } }, RangeError, 'ERR_SHAPE_MISMATCH', 'gradients.out.inputs: expected 6 elements, got 5'],
-  [{ gradients: { out: { inputs: new Float64Array(6) } } }, TypeError, 'ERR_INVALID_ARG_TYPE', 'gradients.out.inputs: expected a Float32Array, got Float64Array(6)'],
-  [{ gradients: { mode: 'merged', out: { weights: { indices: new Int32Array(9), values: new Float32Array(8) } } } }, RangeError, 'ERR_SHAPE_MISMATCH', 'gradients.out.weights.values: expected at least'],
+  [
+    { gradients: { upstream: [1, 2] }, reduction: 'sum' },
+    TypeError,
+    'ERR_INVALID_ARG_TYPE',
+    'gradients.upstream: expected a number, got an array of 2',
+  ],
+  [
+    { gradients: { out: { inputs: new Float32Array(5) } } },
+    RangeError,
+    'ERR_SHAPE_MISMATCH',
+    'gradients.out.inputs: expected 6 elements, got 5',
+  ],
+  [
+    { gradients: { out: { inputs: new Float64Array(6) } } },
+    TypeError,
+    'ERR_INVALID_ARG_TYPE',
+    'gradients.out.inputs: expected a Float32Array, got Float64Array(6)',
+  ],
+  [
+    { gradients: { mode: 'merged', out: { weights: { indices: new Int32Array(9), values: new Float32Array(8) } } } },
+    RangeError,
+    'ERR_SHAPE_MISMATCH',
+    'gradients.out.weights.values: expected at least',
+  ],
   [{ gradients: { out: { inputs: good.inputs } } }, RangeError, 'ERR_OVERLAP', 'gradients.out.inputs: overlaps inputs'],
   [{ gradients: { mode: 'dense', out: { weights: good.weights } } }, RangeError, 'ERR_OVERLAP', 'gradients.out.weights: overlaps weights'],
 ];
@@ -129,7 +229,12 @@ describe('sizes that follow from others', () => {
     expect(sampledSoftmaxLossSync({ ...noValues, sampler }).sampledValues.sampledCandidates).toHaveLength(3);
   });
   it('labels of every kind and rank', () => {
-    for (const labels of [Int32Array.of(0, 2), BigInt64Array.of(0n, 2n), { data: [0, 2], shape: [2] }, { data: Int32Array.of(0, 2), shape: [2, 1] }]) {
+    for (const labels of [
+      Int32Array.of(0, 2),
+      BigInt64Array.of(0n, 2n),
+      { data: [0, 2], shape: [2] },
+      { data: Int32Array.of(0, 2), shape: [2, 1] },
+    ]) {
       expect(run({ labels })).toEqual(expected);
     }
   });
@@ -149,10 +254,22 @@ describe('sizes that follow from others', () => {
 
 describe('empty and tiny problems', () => {
   it('batch 0', async () => {
-    const { loss, gradients } = await softmaxLoss({ weights: good.weights, labels: [], inputs: new Float32Array(0), numClasses: 7, gradients: true });
+    const { loss, gradients } = await softmaxLoss({
+      weights: good.weights,
+      labels: [],
+      inputs: new Float32Array(0),
+      numClasses: 7,
+      gradients: true,
+    });
     expect(loss).toHaveLength(0);
     expect(gradients.weights).toEqual(new Float32Array(21));
-    const sampled = sampledSoftmaxLossSync({ ...good, labels: [], inputs: new Float32Array(0), sampledValues: { ...values, trueExpectedCount: [] }, gradients: true });
+    const sampled = sampledSoftmaxLossSync({
+      ...good,
+      labels: [],
+      inputs: new Float32Array(0),
+      sampledValues: { ...values, trueExpectedCount: [] },
+      gradients: true,
+    });
     expect(sampled.gradients.weights.indices).toEqual(Int32Array.of(1, 4, 6));
     expect(sampled.gradients.weights.values).toEqual(new Float32Array(9));
   });
@@ -164,7 +281,13 @@ describe('empty and tiny problems', () => {
     expect(loss[1]).toBeCloseTo(lse - 3, 5);
   });
   it('one class', () => {
-    const { loss, gradients } = softmaxLossSync({ weights: Float32Array.of(2), labels: [0], inputs: Float32Array.of(3), numClasses: 1, gradients: true });
+    const { loss, gradients } = softmaxLossSync({
+      weights: Float32Array.of(2),
+      labels: [0],
+      inputs: Float32Array.of(3),
+      numClasses: 1,
+      gradients: true,
+    });
     expect(loss[0]).toBe(0);
     expect(gradients.weights).toEqual(Float32Array.of(0));
   });

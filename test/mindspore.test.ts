@@ -54,8 +54,16 @@ describe("MindSpore's own test values", () => {
   };
   const half = (n: number): number[] => new Array<number>(n).fill(0.5);
   const cases = [
-    { what: 'given samples, flag off', options: { sampledValues: [[4, 0, 2, 3], half(3), half(4)], removeAccidentalHits: false }, want: [1.7318448, 1.8015041, 1.7211525] },
-    { what: 'given samples, flag on, no hits present', options: { sampledValues: [[4, 5, 6, 3], half(3), half(4)], removeAccidentalHits: true }, want: [1.85211, 2.10999, 2.20862] },
+    {
+      what: 'given samples, flag off',
+      options: { sampledValues: [[4, 0, 2, 3], half(3), half(4)], removeAccidentalHits: false },
+      want: [1.7318448, 1.8015041, 1.7211525],
+    },
+    {
+      what: 'given samples, flag on, no hits present',
+      options: { sampledValues: [[4, 5, 6, 3], half(3), half(4)], removeAccidentalHits: true },
+      want: [1.85211, 2.10999, 2.20862],
+    },
     { what: 'no samples, seed 1, flag off', options: { seed: 1, removeAccidentalHits: false }, want: [1.7345718, 1.820291, 1.7704818] },
   ] as const;
   it.each(cases)('$what', async ({ options, want }) => {
@@ -74,8 +82,8 @@ describe("MindSpore's own test values", () => {
   });
   it('never masks given samples', () => {
     const values = [[0, 1, 2, 3], half(3), half(4)] as const;
-    const on = new SampledSoftmaxLoss({ numSampled: 4, numClasses: 7, sampledValues: values as never, removeAccidentalHits: true });
-    const off = new SampledSoftmaxLoss({ numSampled: 4, numClasses: 7, sampledValues: values as never, removeAccidentalHits: false });
+    const on = new SampledSoftmaxLoss({ numSampled: 4, numClasses: 7, sampledValues: values, removeAccidentalHits: true });
+    const off = new SampledSoftmaxLoss({ numSampled: 4, numClasses: 7, sampledValues: values, removeAccidentalHits: false });
     expect(on.forwardSync(arrays).loss).toEqual(off.forwardSync(arrays).loss);
   });
   it('gives gradients that agree with differences, in both numerics', () => {
@@ -84,7 +92,8 @@ describe("MindSpore's own test values", () => {
       const loss = new SampledSoftmaxLoss({ numSampled: 4, numClasses: 7, sampledValues: values, reduction: 'sum', numerics });
       const weights = Float64Array.from(linspace(70));
       const inputs = Float64Array.from(linspace(30));
-      const at = (x: Float64Array): number => loss.forwardSync({ weights, biases: linspace(7), labels: [0, 1, 2], inputs: x }).loss as number;
+      const at = (x: Float64Array): number =>
+        loss.forwardSync({ weights, biases: linspace(7), labels: [0, 1, 2], inputs: x }).loss as number;
       const { gradients } = loss.forwardSync({ weights, biases: linspace(7), labels: [0, 1, 2], inputs, gradients: true });
       for (const i of [0, 9, 17, 29]) {
         const [up, down] = [inputs.slice(), inputs.slice()];
@@ -117,7 +126,11 @@ describe('errors', () => {
     [{ seed: -1 }, RangeError, 'SampledSoftmaxLoss: seed'],
     [{ numSampled: 8 }, RangeError, 'SampledSoftmaxLoss: numSampled is 8, more than numClasses, which is 7'],
     [{ numTrue: 8 }, RangeError, 'SampledSoftmaxLoss: numTrue is 8, more than numClasses, which is 7'],
-    [{ sampledValues: Float32Array.of(1) }, TypeError, 'SampledSoftmaxLoss: sampledValues: expected three arrays or an object of them, got Float32Array(1)'],
+    [
+      { sampledValues: Float32Array.of(1) },
+      TypeError,
+      'SampledSoftmaxLoss: sampledValues: expected three arrays or an object of them, got Float32Array(1)',
+    ],
     [{ sampledValues: [[1], [1], [1], [1]] }, RangeError, 'SampledSoftmaxLoss: sampledValues: expected 3 arrays, got 4'],
     [{ num_sampled: 3 }, TypeError, "unknown option 'num_sampled'; did you mean 'numSampled'?"],
   ] as const)('%o', (wrong, type, message) => {
