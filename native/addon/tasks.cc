@@ -2,6 +2,7 @@
 
 #include <condition_variable>
 #include <deque>
+#include <exception>
 #include <mutex>
 #include <thread>
 #include <unordered_map>
@@ -79,7 +80,12 @@ class Coordinator {
       running_ = std::move(queue_.front());
       queue_.pop_front();
       lock.unlock();
-      Status status = running_->task->run();
+      Status status;
+      try {
+        status = running_->task->run();
+      } catch (const std::exception& error) {  // of a small allocation; the large ones are checked
+        status = Status::error(Code::out_of_memory, "not enough memory for the call: %s", error.what());
+      }
       lock.lock();
       Environment& owner = *running_->owner;
       running_->status = status;

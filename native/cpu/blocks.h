@@ -10,7 +10,8 @@ namespace sampled_softmax {
 constexpr int64_t kMiB = int64_t{1} << 20;
 constexpr int64_t kLogitsWanted = 24 * kMiB;  // of a block of rows, where that is enough rows
 constexpr int64_t kLogitsAtMost = 48 * kMiB;
-constexpr int64_t kColumnsAtATime = 288;  // of logits: a block of class rows for a group of strips
+// A block of class rows for a group of strips; a multiple of every MR, and of the columns that a kernel sums at a time.
+constexpr int64_t kColumnsAtATime = 240;
 constexpr int64_t kMostColumnsPerTask = 16 * 16;
 
 // Strips whose logits or probabilities, of `size` bytes, are kept at a time: blocks of nearly one size. More rows mean
@@ -24,10 +25,10 @@ static inline int64_t strips_per_block(int64_t columns, int64_t size, int64_t ro
   return blocks ? (strips + blocks - 1) / blocks : 1;
 }
 
-// Strips that go through the columns side by side, so that a block of class rows in the L2 cache serves them all; few
-// enough to leave each thread two tasks, so that they end together.
-static inline int64_t strips_together(int64_t block, int threads) {
-  return std::clamp<int64_t>(block / (2 * threads), 1, 4);
+// Strips that go through the columns side by side, so that a block of class rows in the L2 cache serves them all. Where
+// all class rows, of `bytes`, would stay in that cache anyway, fewer: two tasks to a thread, so that they end together.
+static inline int64_t strips_together(int64_t block, int threads, int64_t bytes) {
+  return std::clamp<int64_t>(block / (bytes > kMiB ? threads : 2 * threads), 1, 4);
 }
 
 // Several tasks to a thread, so that they end together.

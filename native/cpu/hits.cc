@@ -12,12 +12,12 @@ Hits::Hits(const int64_t* sampled, int64_t count, HitMask mask) : sampled_(sampl
   for (int64_t c = 0; c < count; ++c) {
     uint64_t i = hash(sampled[c]);
     while (table_[i & mask_] >= 0 && sampled[table_[i & mask_]] != sampled[c]) ++i;
-    int64_t& slot = table_[i & mask_];
+    int32_t& slot = table_[i & mask_];
     if (slot >= 0 && mask == HitMask::all) {
       if (next_.empty()) next_.assign(static_cast<size_t>(count), -1);
       next_[static_cast<size_t>(c)] = slot;
     }
-    slot = c;
+    slot = static_cast<int32_t>(c);
   }
 }
 

@@ -10,7 +10,8 @@ namespace sampled_softmax {
 
 class Hits {
  public:
-  // Indexes `sampled`. `mask` is all or last; keep makes an empty index, in which nothing hits.
+  // Indexes `sampled`, of fewer than 2^31 columns. `mask` is all or last; keep makes an empty index, in which nothing
+  // hits.
   Hits(const int64_t* sampled, int64_t count, HitMask mask);
 
   // Calls fn(column) for each column in [begin, end) whose class is `label`.
@@ -32,7 +33,7 @@ class Hits {
   uint64_t hash(int64_t id) const { return (static_cast<uint64_t>(id) * 0x9e3779b97f4a7c15u) >> shift_; }
 
   const int64_t* sampled_;
-  std::vector<int64_t> table_;  // open addressing: a column of each distinct class, or -1
+  std::vector<int32_t> table_;  // open addressing: a column of each distinct class, or -1
   std::vector<int64_t>
       next_;  // another column of the same class, or -1; empty where no class repeats or only the last counts
   uint64_t mask_ = 0;

@@ -26,30 +26,34 @@ void process_strips(Step<T>& s, const Columns<T>& columns, int64_t first, int64_
     s.k.pack_strip(rows, s.rows_of(first + q), dim, packed_inputs + q * NR * dim);
     s.find_true_logits(first + q, rows, room + NR * dim);
   }
-  const int64_t step = kColumnsAtATime / MR * MR;
-  for (int64_t c = 0; c < columns.count; c += step) {
+  for (int64_t c = 0; c < columns.count; c += kColumnsAtATime) {
     for (int64_t q = 0; q < count; ++q) {
-      s.k.logits(columns.tiles + c * dim, std::min(step, columns.count - c), packed_inputs + q * NR * dim, dim,
-                 columns.offset + c, e + q * stride + c * NR);
+      s.k.logits(columns.tiles + c * dim, std::min(kColumnsAtATime, columns.count - c), packed_inputs + q * NR * dim,
+                 dim, columns.offset + c, e + q * stride + c * NR);
     }
   }
   for (int64_t q = 0; q < count; ++q) {
-    const int64_t strip = first + q, row = strip * NR;
+    const int64_t strip = first + q;
     T* z = e + q * stride;
     s.activate(strip, columns.count, z);
     if (!s.wants_gradients) continue;
     s.clear_padding(strip, columns.count, z);
     if (panels) {
       const T* rows = s.input_rows(strip, room);
-      s.k.pack_panels(rows, s.rows_of(strip), dim, s.scale + row, panels + q * NR * NR, panel_stride);
+      s.k.pack_panels(rows, s.rows_of(strip), dim, s.scale + strip * NR, panels + q * NR * NR, panel_stride);
       s.write_label_gradients(strip, rows);
     }
-    if (s.p.input_gradients) {
-      s.k.input_gradients(columns.tiles, columns.count, z, dim, transposed, false);
-      if (!tiles) std::fill(transposed, transposed + dim * NR, T(0));
-      s.write_input_gradients(strip, transposed, room);
+  }
+  if (!transposed) return;
+  const int64_t transposed_size = (dim + MR) * NR;
+  std::fill(transposed, transposed + count * transposed_size, T(0));
+  for (int64_t c = 0; c < columns.count; c += kColumnsAtATime) {
+    for (int64_t q = 0; q < count; ++q) {
+      s.k.input_gradients(columns.tiles + c * dim, std::min(kColumnsAtATime, columns.count - c),
+                          e + q * stride + c * NR, dim, transposed + q * transposed_size, true);
     }
   }
+  for (int64_t q = 0; q < count; ++q) s.write_input_gradients(first + q, transposed + q * transposed_size, room);
 }
 
 }  // namespace
@@ -68,13 +72,13 @@ Status run_kept(Step<T>& s) {
   const int NR = s.NR, threads = s.threads;
   const int64_t dim = p.dim, tiles = s.tiles_of(p.num_sampled), stride = tiles * s.MR * NR;
   const int64_t block = strips_per_block(tiles * s.MR, sizeof(T), NR, s.strips());
-  const int64_t together = strips_together(block, threads);
+  const int64_t together = strips_together(block, threads, tiles * s.MR * dim * static_cast<int64_t>(sizeof(T)));
   const int64_t panel_stride = block * NR * NR;
 
   Columns<T> columns;
   columns.count = p.num_sampled;
   T *e = nullptr, *panels = nullptr, *unmerged = nullptr, *worker_inputs = nullptr, *worker_transposed = nullptr;
-  const int64_t inputs_size = together * NR * dim, transposed_size = (dim + s.MR) * NR;
+  const int64_t inputs_size = together * NR * dim, transposed_size = together * (dim + s.MR) * NR;
   s.plan_rows();
   s.scratch.plan(columns.tiles, tiles * s.MR * dim + kTileSlack);
   s.scratch.plan(columns.offset, tiles * s.MR);
