@@ -12,6 +12,8 @@ constexpr int64_t kLogitsWanted = 24 * kMiB;  // of a block of rows, where that 
 constexpr int64_t kLogitsAtMost = 48 * kMiB;
 // A block of class rows for a group of strips; a multiple of every MR, and of the columns that a kernel sums at a time.
 constexpr int64_t kColumnsAtATime = 240;
+// Of the logits of a group of strips, to be looked at while they are in the L2 cache.
+constexpr int64_t kColumnsToSee = 4 * kColumnsAtATime;
 constexpr int64_t kMostColumnsPerTask = 16 * 16;
 
 // Strips whose logits or probabilities, of `size` bytes, are kept at a time: blocks of nearly one size. More rows mean

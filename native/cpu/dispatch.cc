@@ -17,7 +17,8 @@ struct Candidate {
 const Candidate kCandidates[] = {
 #if defined(__x86_64__)
     {"baseline", baseline_kernels, [] { return true; }},
-    {"avx2", avx2_kernels, [] { return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"); }},
+    {"avx2", avx2_kernels,
+     [] { return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("f16c"); }},
     {"avx512", avx512_kernels,
      [] {
        return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&

@@ -25,12 +25,17 @@ void process_strips(Step<T>& s, const Columns<T>& columns, int64_t first, int64_
     const T* rows = s.input_rows(first + q, room);
     s.k.pack_strip(rows, s.rows_of(first + q), dim, packed_inputs + q * NR * dim);
     s.find_true_logits(first + q, rows, room + NR * dim);
+    s.start_rows(first + q);
   }
-  for (int64_t c = 0; c < columns.count; c += kColumnsAtATime) {
-    for (int64_t q = 0; q < count; ++q) {
-      s.k.logits(columns.tiles + c * dim, std::min(kColumnsAtATime, columns.count - c), packed_inputs + q * NR * dim,
-                 dim, columns.offset + c, e + q * stride + c * NR);
+  for (int64_t seen = 0; seen < columns.count; seen += kColumnsToSee) {
+    const int64_t end = std::min(seen + kColumnsToSee, columns.count);
+    for (int64_t c = seen; c < end; c += kColumnsAtATime) {
+      for (int64_t q = 0; q < count; ++q) {
+        s.k.logits(columns.tiles + c * dim, std::min(kColumnsAtATime, end - c), packed_inputs + q * NR * dim, dim,
+                   columns.offset + c, e + q * stride + c * NR);
+      }
     }
+    for (int64_t q = 0; q < count; ++q) s.see_logits(first + q, seen, end - seen, e + q * stride + seen * NR);
   }
   for (int64_t q = 0; q < count; ++q) {
     const int64_t strip = first + q;

@@ -92,6 +92,7 @@ void Reduced::process_strips(int64_t first, int64_t q0, int64_t count, int worke
     const float* rows = s.input_rows(first + q0 + q, room);
     k.pack_strip(rows, s.rows_of(first + q0 + q), dim, packed + q * NR * depth);
     s.find_true_logits(first + q0 + q, rows, room + NR * dim);
+    s.start_rows(first + q0 + q);
   }
   for (int64_t t = 0; t < tiles; t += step) {
     for (int64_t q = 0; q < count; ++q) {
@@ -102,6 +103,7 @@ void Reduced::process_strips(int64_t first, int64_t q0, int64_t count, int worke
   for (int64_t q = 0; q < count; ++q) {
     const int64_t strip = first + q0 + q;
     float* zq = logits + q * z_stride;
+    s.see_logits(strip, 0, p.num_sampled, zq);
     s.activate(strip, p.num_sampled, zq);
     if (!s.wants_gradients) continue;
     s.clear_padding(strip, p.num_sampled, zq);

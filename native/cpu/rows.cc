@@ -67,18 +67,24 @@ void Step<T>::include_true_logits(int64_t strip) {
 }
 
 template <class T>
+void Step<T>::start_rows(int64_t strip) {
+  const int64_t row = strip * NR;
+  std::fill(sum + row, sum + row + NR, 0.0);
+  std::fill(max + row, max + row + NR, -std::numeric_limits<T>::infinity());
+  if (p.loss == Loss::softmax) include_true_logits(strip);
+}
+
+template <class T>
+void Step<T>::see_logits(int64_t strip, int64_t begin, int64_t count, T* z) {
+  exclude_hits(strip, begin, count, z);
+  if (p.loss == Loss::softmax) k.row_max(z, count, max + strip * NR);
+}
+
+template <class T>
 void Step<T>::activate(int64_t strip, int64_t columns, T* z) {
   const int64_t row = strip * NR;
-  exclude_hits(strip, 0, columns, z);
-  std::fill(sum + row, sum + row + NR, 0.0);
-  if (p.loss == Loss::logistic) {
-    k.logistic(z, columns, sum + row);
-  } else {
-    std::fill(max + row, max + row + NR, -std::numeric_limits<T>::infinity());
-    include_true_logits(strip);
-    k.row_max(z, columns, max + row);
-    k.exponentials(z, columns, max + row, sum + row);
-  }
+  if (p.loss == Loss::logistic) k.logistic(z, columns, sum + row);
+  else k.exponentials(z, columns, max + row, sum + row);
   finish_rows(strip);
 }
 
@@ -128,6 +134,8 @@ void Step<T>::write_input_gradients(int64_t strip, const T* transposed, T* room)
   template void Step<T>::exclude_hits(int64_t, int64_t, int64_t, T*) const; \
   template void Step<T>::include_true_logits(int64_t);                      \
   template void Step<T>::finish_rows(int64_t);                              \
+  template void Step<T>::start_rows(int64_t);                               \
+  template void Step<T>::see_logits(int64_t, int64_t, int64_t, T*);         \
   template void Step<T>::activate(int64_t, int64_t, T*);                    \
   template void Step<T>::clear_padding(int64_t, int64_t, T*) const;         \
   template void Step<T>::write_input_gradients(int64_t, const T*, T*);

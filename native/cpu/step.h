@@ -67,7 +67,11 @@ struct Step {
   void exclude_hits(int64_t strip, int64_t begin, int64_t count, T* z) const;
   // Raises max of the strip's rows to their true logits.
   void include_true_logits(int64_t strip);
-  // From all logits of the strip's rows to what their gradients are multiples of, in place, and to their losses.
+  // The three steps from the logits of the strip's rows to what their gradients are multiples of, in place, and to
+  // their losses: before the first logit; once for all logits of columns [begin, begin + count), in pieces small enough
+  // to be in a cache still; after the last.
+  void start_rows(int64_t strip);
+  void see_logits(int64_t strip, int64_t begin, int64_t count, T* z);
   void activate(int64_t strip, int64_t columns, T* z);
   // From max and sum to the losses, scale and true_dz.
   void finish_rows(int64_t strip);

@@ -177,14 +177,11 @@ template <class T>
 Status run_streamed(Step<T>& s) {
   Streamed<T> streamed(s);
   if (Status status = streamed.plan(); !status.ok()) return status;
-  const int64_t rows = s.strips() * s.NR;
-  std::fill(s.max, s.max + rows, -std::numeric_limits<T>::infinity());
-  std::fill(s.sum, s.sum + rows, 0.0);
   s.clear_merged();
   parallel_for(s.strips(), s.threads, [&](int64_t strip, int worker) {
     T* room = s.room(worker);
     s.find_true_logits(strip, s.input_rows(strip, room), room + s.NR * s.p.dim);
-    if (s.p.loss != Loss::logistic) s.include_true_logits(strip);
+    s.start_rows(strip);
   });
   streamed.for_each_block_of_columns(&Streamed<T>::sum_rows);
   if (s.aborted()) return Status::error(Code::aborted, "aborted");

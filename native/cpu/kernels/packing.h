@@ -10,11 +10,19 @@ static void convert(const void* src, DType dtype, int64_t n, T* dst) {
     case DType::float64:
       for (int64_t i = 0; i < n; ++i) dst[i] = static_cast<T>(static_cast<const double*>(src)[i]);
       break;
-    case DType::float16:
-      for (int64_t i = 0; i < n; ++i) {
+    case DType::float16: {
+      int64_t i = 0;
+#if defined(__F16C__)
+      for (; sizeof(T) == sizeof(float) && i + 8 <= n; i += 8) {
+        const __m128i halves = _mm_loadu_si128(reinterpret_cast<const __m128i*>(static_cast<const uint16_t*>(src) + i));
+        _mm256_storeu_ps(reinterpret_cast<float*>(dst + i), _mm256_cvtph_ps(halves));
+      }
+#endif
+      for (; i < n; ++i) {
         dst[i] = static_cast<T>(float16_to_float(static_cast<const uint16_t*>(src)[i]));
       }
       break;
+    }
     case DType::bfloat16:
       for (int64_t i = 0; i < n; ++i) {
         dst[i] = static_cast<T>(bfloat16_to_float(static_cast<const uint16_t*>(src)[i]));
