@@ -152,7 +152,22 @@ export function checkFixedLength(name: string, view: ArrayBufferView): void {
   }
 }
 
-/** Makes later transfers of the buffer fail or copy, so that memory in use by a call cannot be taken away. */
+/**
+ * Makes later transfers of the buffer fail, so that memory in use by a call cannot be taken away. Node's mark stops
+ * `structuredClone` and `postMessage`; `ArrayBuffer.prototype.transfer` (Node 22) does not know of it.
+ */
 export function pin(view: ArrayBufferView): void {
-  if (typeName(view.buffer) === 'ArrayBuffer') markAsUntransferable(view.buffer);
+  const { buffer } = view;
+  if (typeName(buffer) !== 'ArrayBuffer') return;
+  markAsUntransferable(buffer);
+  for (const method of ['transfer', 'transferToFixedLength']) {
+    if (method in buffer && !Object.hasOwn(buffer, method)) Object.defineProperty(buffer, method, { value: refuseTransfer });
+  }
+}
+
+function refuseTransfer(): never {
+  throw makeError(
+    'ERR_INVALID_ARG_VALUE',
+    'the buffer was given to an asynchronous call of sampled-softmax, which may still use it: it cannot be transferred',
+  );
 }

@@ -82,10 +82,10 @@ export interface OutputArray {
   readonly view: ArrayBufferView;
 }
 
-/** One call's arithmetic, and the caller's arrays that it writes to. */
 /** Elements up to which {@link Outputs.make} leaves out the zeros. */
 const largestUnzeroed = 1 << 20;
 
+/** One call's arithmetic, and the caller's arrays that it writes to. */
 export class Outputs {
   readonly float64: boolean;
   readonly asynchronous: boolean;
@@ -100,8 +100,12 @@ export class Outputs {
   /** An array whose elements are not yet anything: the kernels write every one, and zeros would cost a small step a tenth of its time. */
   make(length: number): FloatArray {
     const type = this.float64 ? Float64Array : Float32Array;
-    if (length > largestUnzeroed) return new type(length); // of memory fresh from the system, which is zero anyway
-    return new type(Buffer.allocUnsafeSlow(length * type.BYTES_PER_ELEMENT).buffer, 0, length);
+    if (length <= largestUnzeroed) return new type(Buffer.allocUnsafeSlow(length * type.BYTES_PER_ELEMENT).buffer, 0, length);
+    try {
+      return new type(length); // of memory fresh from the system, which is zero anyway
+    } catch (cause) {
+      throw makeError('ERR_OUT_OF_MEMORY', `not enough memory for a result of ${length} elements`, { cause });
+    }
   }
 
   /** The caller's array, checked, or a new one. `capacity`: a longer one will do, and its beginning is used. */

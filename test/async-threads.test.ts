@@ -113,6 +113,23 @@ describe('worker threads', () => {
     expect((await sampledSoftmaxLoss({ ...small(), sampler: samplerOf() })).loss).toEqual(want);
   });
 
+  it.each([
+    ['Sync calls', 'for (;;) lib.sampledSoftmaxLossSync({ ...data, numSampled: 20 });'],
+    ['Promise calls', 'for (;;) await lib.sampledSoftmaxLoss({ ...data, numSampled: 20 });'],
+    [
+      'draws',
+      'const sampler = new lib.LogUniformSampler({ rangeMax: 50, numSampled: 20 }); for (;;) sampler.sample({ trueClasses: [1] });',
+    ],
+    ['tables', 'for (;;) (await lib.EmbeddingTable.create({ rows: 10, dim: 4 })).dispose();'],
+  ])('may be ended in the middle of endless %s, which can no longer throw then', async (_, loop) => {
+    for (let round = 0; round < 12; round++) {
+      const workers = [1, 2].map(() => inWorker(`post('started'); ${loop}`, small()));
+      await Promise.all(workers.map((worker) => once(worker, 'message')));
+      await pause(round * 2);
+      await Promise.all(workers.map((worker) => worker.terminate()));
+    }
+  });
+
   it('each get their own results', async () => {
     const body = `
       const { loss } = await lib.sampledSoftmaxLoss({ ...data, numSampled: 50, seed: 3 });

@@ -139,3 +139,30 @@ describe.each(arithmetic)('logits of 1e30, %s', (_, type) => {
     }
   });
 });
+
+describe('a NaN with a payload', () => {
+  // As CUDA, R and others write them: the low bits of one must not become part of a finite number.
+  const bits32 = [0x7fc00000, 0x7fffffff, 0xffffffff, 0x7fc00001, 0x7f8007a2];
+  const bits64 = [0x7ff8000000000000n, 0x7fffffffffffffffn, 0xffffffffffffffffn, 0x7ff8000000000001n, 0x7ff00000000007a2n];
+  const nans = [
+    ...bits32.map((bits) => new Float32Array(Uint32Array.of(bits).buffer)),
+    ...bits64.map((bits) => new Float64Array(BigUint64Array.of(bits).buffer)),
+  ];
+  it.each(nans.map((nan) => ({ nan })))('%# is a NaN in the loss and in the gradients', ({ nan: source }) => {
+    const float64 = source instanceof Float64Array;
+    const type = float64 ? Float64Array : Float32Array;
+    const weights = new type(6).fill(0.5);
+    if (float64) new BigUint64Array(weights.buffer).set(new BigUint64Array(source.buffer), 4);
+    else new Uint32Array(weights.buffer).set(new Uint32Array(source.buffer), 4);
+    const inputs = new type(2).fill(1);
+    const sampledValues = { sampledCandidates: [1, 2], trueExpectedCount: [1], sampledExpectedCount: [1, 1] };
+    const options = { weights, labels: [0], inputs, numClasses: 3, gradients: true } as const;
+    for (const name of sampledLossNames) {
+      const { loss, gradients } = sampledLosses[name].now({ ...options, sampledValues });
+      expect(loss[0]).toBeNaN();
+      expect(gradients.weights.values[4]).toBeNaN();
+      expect(gradients.inputs[0]).toBeNaN();
+    }
+    expect(softmaxLossSync(options).loss[0]).toBeNaN();
+  });
+});

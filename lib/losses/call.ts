@@ -81,7 +81,14 @@ export function buildCall(p: Problem, sampled: OwnIds, fullClasses: boolean): { 
 function planRows(p: Problem, sampled: OwnIds, shards: number, fullClasses: boolean): NativeRowPlan {
   const partition = p.strategy === 'mod' ? 0 : 1;
   const mode = { sparse: 0, merged: 1, dense: 2 }[p.request?.mode ?? 'sparse'];
-  if (!fullClasses && shards === 1 && mode === 0 && p.labels instanceof Int32Array && sampled instanceof Int32Array) {
+  if (
+    !fullClasses &&
+    shards === 1 &&
+    mode === 0 &&
+    p.labels instanceof Int32Array &&
+    sampled instanceof Int32Array &&
+    p.numClasses < 2 ** 31
+  ) {
     // By far the most usual plan is so plain that to ask for it would take longer.
     const indices = new Int32Array(p.labels.length + sampled.length);
     indices.set(p.labels);

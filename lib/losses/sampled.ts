@@ -9,7 +9,7 @@ import { checkBoolean, checkChoice, checkInteger, checkOptions } from '../checks
 import { makeError, native, show } from '../errors.ts';
 import { agree, type SizeClaim } from '../parameters.ts';
 import { LogUniformSampler } from '../samplers/log-uniform.ts';
-import { drawFor, isSampler, type CandidateSampler } from '../samplers/sampler.ts';
+import { drawFor, isSampler, maxSampled, type CandidateSampler } from '../samplers/sampler.ts';
 import { buildCall, checkOutputs, readSignal, runAsync, type CommonResult } from './call.ts';
 import { checkLabels, commonOptions, readNumbers, readProblem, type Problem } from './prepare.ts';
 import type { HitOptions, SampledLossOptions, SampledValues } from './types.ts';
@@ -98,7 +98,7 @@ function prepare(kind: SampledLossKind, where: string, options: AnySampledOption
       sampler ??
       new LogUniformSampler({
         rangeMax: numClasses > maxInt32 ? BigInt(numClasses) : numClasses,
-        numSampled: checkInteger('numSampled', numSampled, 1),
+        numSampled: checkInteger('numSampled', numSampled, 1, maxSampled),
         ...(options.seed === undefined ? {} : { seed: options.seed }),
         ...(options.compat === undefined ? {} : { compat: options.compat }),
       });

@@ -26,7 +26,6 @@ struct Job {
 // What the coordinator needs of one JavaScript environment. `ready` is guarded by the coordinator's mutex; the rest
 // belongs to the environment's own thread.
 struct Environment {
-  napi_env env = nullptr;
   napi_threadsafe_function wake = nullptr;
   int pending = 0;  // promises not settled yet; the event loop is kept alive while there are any
   std::deque<std::unique_ptr<Job>> ready;
@@ -134,7 +133,10 @@ void on_wake(napi_env env, napi_value, void* context, void*) {
   Environment& environment = *static_cast<Environment*>(context);
   while (std::unique_ptr<Job> job = coordinator().take_ready(environment)) {
     Napi::HandleScope scope(env);
-    settle(env, *job);
+    try {
+      settle(env, *job);
+    } catch (...) {  // a worker that is being terminated: nobody waits for the promise any more
+    }
     if (--environment.pending == 0) napi_unref_threadsafe_function(env, environment.wake);
   }
 }
@@ -159,7 +161,6 @@ std::shared_ptr<Environment> environment_of(Napi::Env env) {
   std::shared_ptr<Environment>& slot = environments()[env];
   if (slot) return slot;
   auto environment = std::make_shared<Environment>();
-  environment->env = env;
   napi_value name = Napi::String::New(env, "sampled-softmax");
   auto context = std::make_unique<std::shared_ptr<Environment>>(environment);
   if (napi_create_threadsafe_function(env, nullptr, nullptr, name, 0, 1, context.get(), on_function_closed,

@@ -7,6 +7,8 @@
 #include <sstream>
 #include <thread>
 
+#include "cpu/pool.h"
+
 #if defined(__linux__)
 #include <sched.h>
 #endif
@@ -14,15 +16,13 @@
 namespace sampled_softmax {
 namespace {
 
-constexpr int kMaxThreads = 1024;
-
-// 0: not set; -1: set to something else than an integer in [1, kMaxThreads].
+// 0: not set; -1: set to something else than an integer in [1, kMaxPoolThreads].
 int threads_from_environment() {
   const char* text = std::getenv("SAMPLED_SOFTMAX_THREADS");
   if (!text || !*text) return 0;
   char* end = nullptr;
   const long value = std::strtol(text, &end, 10);
-  return *end == 0 && value >= 1 && value <= kMaxThreads ? static_cast<int>(value) : -1;
+  return *end == 0 && value >= 1 && value <= kMaxPoolThreads ? static_cast<int>(value) : -1;
 }
 
 std::string read_line(const std::string& path) {
@@ -89,13 +89,13 @@ int default_threads() {
   if (sched_getaffinity(0, sizeof allowed, &allowed) == 0) threads = CPU_COUNT(&allowed);
 #endif
   if (const int quota = cgroup_cpu_limit("/"); quota > 0) threads = std::min(threads, quota);
-  return std::clamp(threads, 1, kMaxThreads);
+  return std::clamp(threads, 1, kMaxPoolThreads);
 }
 
 Status pool_environment_status() {
   if (threads_from_environment() >= 0) return {};
   return Status::error(Code::environment, "SAMPLED_SOFTMAX_THREADS: expected an integer in [1, %d], got '%.80s'",
-                       kMaxThreads, std::getenv("SAMPLED_SOFTMAX_THREADS"));
+                       kMaxPoolThreads, std::getenv("SAMPLED_SOFTMAX_THREADS"));
 }
 
 }  // namespace sampled_softmax

@@ -10,6 +10,7 @@ namespace sampled_softmax {
 constexpr int64_t kMiB = int64_t{1} << 20;
 constexpr int64_t kLogitsWanted = 24 * kMiB;  // of a block of rows, where that is enough rows
 constexpr int64_t kLogitsAtMost = 48 * kMiB;
+constexpr int64_t kPanelsAtMost = 16 * kMiB;  // of the inputs of a block of rows
 // A block of class rows for a group of strips; a multiple of every MR, and of the columns that a kernel sums at a time.
 constexpr int64_t kColumnsAtATime = 240;
 // Of the logits of a group of strips, to be looked at while they are in the L2 cache.
@@ -18,12 +19,15 @@ constexpr int64_t kMostColumnsPerTask = 16 * 16;
 
 // Strips whose logits or probabilities, of `size` bytes, are kept at a time: blocks of nearly one size. More rows mean
 // fewer passes over the class gradients, and enough strips for every thread.
-static inline int64_t strips_per_block(int64_t columns, int64_t size, int64_t rows_per_strip, int64_t strips) {
+static inline int64_t strips_per_block(int64_t columns, int64_t size, int64_t dim, int64_t rows_per_strip,
+                                       int64_t strips) {
   constexpr int64_t kFewestRows = 128, kMostRows = 1024;
   const int64_t row_bytes = std::max<int64_t>(columns, 1) * size;
   const int64_t rows =
       std::min(std::clamp(kLogitsWanted / row_bytes, kFewestRows, kMostRows), kLogitsAtMost / row_bytes);
-  const int64_t most = std::max<int64_t>(rows / rows_per_strip, 1), blocks = (strips + most - 1) / most;
+  const int64_t panel_rows = kPanelsAtMost / (std::max<int64_t>(dim, 1) * size);
+  const int64_t most = std::max<int64_t>(std::min(rows, panel_rows) / rows_per_strip, 1),
+                blocks = (strips + most - 1) / most;
   return blocks ? (strips + blocks - 1) / blocks : 1;
 }
 

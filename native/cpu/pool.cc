@@ -1,7 +1,6 @@
 #include "cpu/pool.h"
 
 #include <pthread.h>
-#include <sched.h>
 
 #include <algorithm>
 #include <atomic>

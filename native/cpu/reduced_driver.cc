@@ -48,7 +48,7 @@ Reduced::Reduced(Step<float>& step)
       dim(p.dim),
       tiles(s.tiles_of(p.num_sampled)),
       depth((dim + 1) / 2),
-      block(strips_per_block(tiles * MR, 2, NR, s.strips())),
+      block(strips_per_block(tiles * MR, 2, dim, NR, s.strips())),
       together(strips_together(block, s.threads, tiles * MR * dim * 2)),
       e_stride(tiles * MR * NR / 2),
       panel_stride(block * NR / 2 * NR) {}

@@ -3,7 +3,7 @@
 
 // exp(x) for x <= 0 or NaN; zero where the result would be below the smallest normal number.
 // x = n ln 2 + r: 2^n comes from the low bits of x / ln 2 + 1.5 * 2^(mantissa bits), which are added to the exponent
-// of a polynomial in r. Within 1 unit in the last place for float32, 2 for float64.
+// of a polynomial in r. Within 1.1 units in the last place for float32, 1.2 for float64.
 static inline __attribute__((always_inline)) typename Float::V exp_of(typename Float::V x) {
   using V = Float::V;
   const V low = Float::set1(-87.33654f), magic = Float::set1(12582912.0f);
@@ -19,7 +19,7 @@ static inline __attribute__((always_inline)) typename Float::V exp_of(typename F
   p = Float::fma(p, r, Float::set1(0.5f));
   p = Float::fma(p, r * r, r) + Float::set1(1.0f);
   const V result = reinterpret_cast<V>(reinterpret_cast<Float::I>(p) + (reinterpret_cast<Float::I>(y) << 23));
-  return x < low ? Float::zero() : result;
+  return x >= low ? result : x < low ? Float::zero() : x;  // a NaN as it is: its payload would reach the exponent
 }
 
 static inline __attribute__((always_inline)) typename Double::V exp_of(typename Double::V x) {
@@ -36,7 +36,7 @@ static inline __attribute__((always_inline)) typename Double::V exp_of(typename 
 #pragma GCC unroll 13
   for (int i = 0; i < 13; ++i) p = Double::fma(p, r, Double::set1(inverse_factorials[i]));
   const V result = reinterpret_cast<V>(reinterpret_cast<Double::I>(p) + (reinterpret_cast<Double::I>(y) << 52));
-  return x < low ? Double::zero() : result;
+  return x >= low ? result : x < low ? Double::zero() : x;
 }
 
 // log(1 + u) for u in [0, 1] or NaN: 2 artanh(s) with s = u / (2 + u) <= 1/3, as a series in s^2.

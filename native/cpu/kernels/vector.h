@@ -1,5 +1,5 @@
 // What the vector types of all instruction sets have in common, on the compiler's vector extension. Included by
-// kernels/<instruction set>.cc inside its anonymous namespace, after vector_lanes, and before fma is defined for it.
+// kernels/<instruction set>.cc inside its anonymous namespace, before fma and MR are defined for them.
 
 template <class Element, class Integer, int Lanes>
 struct Vector {
