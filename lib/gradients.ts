@@ -2,6 +2,7 @@
  * Gradients of class rows: which form the caller asked for, and the arrays that hold them. Sparse ones are indices and
  * values (TensorFlow's IndexedSlices), so a step costs what it touches and not what the table holds.
  */
+import { constants } from 'node:buffer';
 import type { NativeGradient, NativeRowPlan } from '../binding.d.ts';
 import { checkAttached, checkFixedLength, pin, type Values } from './arrays.ts';
 import { checkChoice, checkOptions } from './checks.ts';
@@ -82,9 +83,6 @@ export interface OutputArray {
   readonly view: ArrayBufferView;
 }
 
-/** Elements up to which {@link Outputs.make} leaves out the zeros. */
-const largestUnzeroed = 1 << 20;
-
 /** One call's arithmetic, and the caller's arrays that it writes to. */
 export class Outputs {
   readonly float64: boolean;
@@ -97,12 +95,12 @@ export class Outputs {
     this.asynchronous = asynchronous;
   }
 
-  /** An array whose elements are not yet anything: the kernels write every one, and zeros would cost a small step a tenth of its time. */
+  /** An array whose elements are not yet anything: the kernels write every one, and zeros would cost a tenth of a small step. */
   make(length: number): FloatArray {
     const type = this.float64 ? Float64Array : Float32Array;
-    if (length <= largestUnzeroed) return new type(Buffer.allocUnsafeSlow(length * type.BYTES_PER_ELEMENT).buffer, 0, length);
+    const bytes = length * type.BYTES_PER_ELEMENT;
     try {
-      return new type(length); // of memory fresh from the system, which is zero anyway
+      return bytes <= constants.MAX_LENGTH ? new type(Buffer.allocUnsafeSlow(bytes).buffer, 0, length) : new type(length);
     } catch (cause) {
       throw makeError('ERR_OUT_OF_MEMORY', `not enough memory for a result of ${length} elements`, { cause });
     }
