@@ -124,7 +124,7 @@ const wrong: [Record<string, unknown>, typeof TypeError | typeof RangeError, str
     { sampledValues: undefined, numSampled: 0 },
     RangeError,
     'ERR_OUT_OF_RANGE',
-    'numSampled: expected an integer in [1, 9007199254740991], got 0',
+    'numSampled: expected an integer in [1, 268435456], got 0',
   ],
   [{ sampler: {} }, TypeError, 'ERR_INVALID_ARG_TYPE', 'sampler: expected a sampler, got an object'],
   [
