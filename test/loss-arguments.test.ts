@@ -120,12 +120,7 @@ const wrong: [Record<string, unknown>, typeof TypeError | typeof RangeError, str
   [{ sampledValues: [1, 2] }, TypeError, 'ERR_INVALID_ARG_TYPE', 'sampledValues: expected an options object, got an array of 2'],
   [{ sampledValues: undefined }, TypeError, 'ERR_INVALID_ARG_TYPE', 'sampledSoftmaxLoss: pass numSampled, a sampler or sampledValues'],
   [{ sampledValues: undefined, numSampled: 8 }, RangeError, 'ERR_DRAW_IMPOSSIBLE', '8'],
-  [
-    { sampledValues: undefined, numSampled: 0 },
-    RangeError,
-    'ERR_OUT_OF_RANGE',
-    'numSampled: expected an integer in [1, 268435456], got 0',
-  ],
+  [{ sampledValues: undefined, numSampled: 0 }, RangeError, 'ERR_OUT_OF_RANGE', 'numSampled: expected an integer in [1, 268435456], got 0'],
   [{ sampler: {} }, TypeError, 'ERR_INVALID_ARG_TYPE', 'sampler: expected a sampler, got an object'],
   [
     { sampler: new UniformSampler({ rangeMax: 7, numSampled: 3 }) },
