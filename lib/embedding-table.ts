@@ -107,9 +107,10 @@ export class EmbeddingTable<D extends DType = DType> {
    * @param values - `{ data, shape }` with shape `[rows, dim]`, or `[rows]` for dim 1
    * @throws as {@link EmbeddingTable.create}
    */
-  // eslint-disable-next-line @typescript-eslint/require-await -- errors of the arguments reject
-  static async fromValues<const D extends DType = DType>(values: Values, options?: FromValuesOptions<D>): Promise<EmbeddingTable<D>> {
-    return EmbeddingTable.fromValuesSync(values, options);
+  static fromValues<const D extends DType = DType>(values: Values, options?: FromValuesOptions<D>): Promise<EmbeddingTable<D>> {
+    return new Promise((resolve) => {
+      resolve(EmbeddingTable.fromValuesSync(values, options));
+    });
   }
 
   /** {@link EmbeddingTable.fromValues}, at once. */

@@ -132,7 +132,7 @@ export function readProblem(
     reduction,
     request,
     ...readUpstream(request?.upstream, reduction, batch),
-    reducedPrecision: precision === 'high' && [inputs, ...weights.shards].some(({ dtype }) => dtype === 'bfloat16' || dtype === 'float16'),
+    reducedPrecision: precision === 'high',
     outputs,
   };
 }

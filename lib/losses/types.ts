@@ -26,8 +26,9 @@ export interface SampledValuesInput {
 }
 
 /**
- * `'highest'`: float32 arithmetic (float64 for float64 inputs). `'high'`: 16-bit weights and inputs may be multiplied
- * in bfloat16 with float32 accumulation, where the processor can.
+ * `'highest'`: float32 arithmetic (float64 for float64 inputs). `'high'`: where weights and inputs are both bfloat16 they
+ * may be multiplied as such, with float32 accumulation, where the processor can; probabilities are rounded to bfloat16
+ * too, and results are within 2^-7 of their largest element.
  */
 export type Precision = 'highest' | 'high';
 

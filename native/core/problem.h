@@ -61,7 +61,7 @@ struct SampledProblem {
   HitMask hits = HitMask::all;
   bool subtract_log_q = true;
   bool float64 = false;            // arithmetic, and dtype of losses and gradients: float64 or float32
-  bool reduced_precision = false;  // may multiply in bfloat16 (float32 accumulation) where weights or inputs are 16-bit
+  bool reduced_precision = false;  // may multiply bfloat16 by bfloat16, probabilities rounded to it included
 
   ClassRows weights;
   ClassRows biases;              // num_shards 0: none

@@ -2,17 +2,17 @@
 // that several slots share, and the biases.
 //
 // Slots (core/problem.h) are added to a shared row in the order of their numbers, by one owner, after what the columns
-// have summed in place.
+// have summed in place. In double: a class that is drawn a thousand times over would lose too much in float32.
 #include <algorithm>
 #include <cstring>
 #include <vector>
 
 #include "core/radix_sort.h"
-#include "cpu/class_rows.h"
 #include "cpu/pool.h"
 #include "cpu/step.h"
 
 namespace sampled_softmax {
+
 // Where two sampled columns share a row, they may not be summed in place: they would have two owners.
 template <class T>
 bool Step<T>::sums_columns_apart() const {
@@ -95,16 +95,19 @@ void Step<T>::merge_class_gradients(const T* unmerged) {
   constexpr int64_t kRows = 64;
   const int64_t rows = static_cast<int64_t>(starts.size()) - 1;
   parallel_for((rows + kRows - 1) / kRows, threads, [&](int64_t task, int worker) {
-    const size_t begin = starts[static_cast<size_t>(task * kRows)];
-    const size_t end = starts[static_cast<size_t>(std::min(rows, (task + 1) * kRows))];
-    for (size_t i = begin; i < end; ++i) {
-      const auto [row, slot] = order[i];
-      T* out = static_cast<T*>(g.values) + row * p.dim;
-      if (slot < labels) {
-        k.add_scaled(static_cast<T>(true_dz[slot]), input_row(slot / p.num_true, room(worker)), p.dim, out);
-      } else {
-        k.add_scaled(T(1), unmerged + (slot - labels) * p.dim, p.dim, out);
+    double* sum = worker_sums + worker * p.dim;
+    for (int64_t r = task * kRows; r < std::min(rows, (task + 1) * kRows); ++r) {
+      const size_t begin = starts[static_cast<size_t>(r)], end = starts[static_cast<size_t>(r) + 1];
+      T* out = static_cast<T*>(g.values) + order[begin].key * p.dim;
+      std::copy(out, out + p.dim, sum);
+      for (size_t i = begin; i < end; ++i) {
+        const int64_t slot = order[i].item;
+        const bool label = slot < labels;
+        const T* row = label ? input_row(slot / p.num_true, room(worker)) : unmerged + (slot - labels) * p.dim;
+        const double by = label ? true_dz[slot] : 1;
+        for (int64_t d = 0; d < p.dim; ++d) sum[d] += by * static_cast<double>(row[d]);
       }
+      for (int64_t d = 0; d < p.dim; ++d) out[d] = static_cast<T>(sum[d]);
     }
   });
 }

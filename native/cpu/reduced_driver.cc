@@ -29,6 +29,7 @@ struct Reduced {
   float* offset = nullptr;
   Pair *e_along_rows = nullptr, *panels = nullptr;
   float* unmerged = nullptr;
+  double* strip_column_sums = nullptr;  // [block][S]
   // A worker's own
   Pair *inputs = nullptr, *e_along_columns = nullptr;
   float *z = nullptr, *transposed = nullptr;
@@ -65,6 +66,7 @@ Status Reduced::plan() {
     scratch.plan(e_along_rows, block * e_stride);
     scratch.plan(e_along_columns, s.threads * e_stride);
     scratch.plan(transposed, s.threads * (dim + MR) * NR);
+    if (p.bias_gradients.values) scratch.plan(strip_column_sums, block * p.num_sampled);
     if (p.weight_gradients.values) scratch.plan(panels, s.padded_dim / NR * panel_stride);
     if (p.weight_gradients.values && s.sums_columns_apart()) scratch.plan(unmerged, p.num_sampled * dim);
   }
@@ -107,6 +109,10 @@ void Reduced::process_strips(int64_t first, int64_t q0, int64_t count, int worke
     s.activate(strip, p.num_sampled, zq);
     if (!s.wants_gradients) continue;
     s.clear_padding(strip, p.num_sampled, zq);
+    // Before they are rounded: what is left of a sum whose terms cancel should not be their rounding.
+    if (strip_column_sums) {
+      s.k.column_sums(zq, 0, p.num_sampled, 1, s.scale + strip * NR, strip_column_sums + (q0 + q) * p.num_sampled);
+    }
     Pair* columns = e_along_columns + worker * e_stride;
     k.round(zq, tiles, columns, e_along_rows + (q0 + q) * e_stride);
     if (panels) {
@@ -136,16 +142,24 @@ void Reduced::add_column_gradients(int64_t first, int64_t n, float* weight_rows,
       k.class_gradients(e, e_stride, count, n, panels, panel_stride, dim, out, add);
     }
     if (s.column_bias_gradients) {
-      double sums[kMostColumnsPerTask];
-      k.column_sums(e, e_stride, count, n, s.scale + first * NR, sums);
-      s.add_column_biases(begin, count, sums, first > 0);
+      for (int64_t q = 0; q < n; ++q) {
+        s.add_column_biases(begin, count, strip_column_sums + q * p.num_sampled + begin, first + q > 0);
+      }
     }
   });
 }
 
 }  // namespace
 
-bool can_reduce(const Step<float>& s) { return s.p.reduced_precision && kernels().bfloat16 && can_keep(s); }
+// Only where both factors are bfloat16 already. To round others to it would move a logit by 2^-9 of itself, which is
+// more than the probabilities may be wrong once logits reach ten or so.
+bool can_reduce(const Step<float>& s) {
+  const SampledProblem& p = s.p;
+  const Shard* end = p.weights.shards + p.weights.num_shards;
+  return p.reduced_precision && p.numerics == Numerics::stable && kernels().bfloat16 && can_keep(s) &&
+         p.inputs_dtype == DType::bfloat16 &&
+         std::all_of(p.weights.shards, end, [](const Shard& shard) { return shard.dtype == DType::bfloat16; });
+}
 
 Status run_reduced(Step<float>& s) {
   Reduced r(s);

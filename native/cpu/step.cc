@@ -42,6 +42,7 @@ void Step<T>::plan_rows() {
   scratch.plan(true_dz, p.batch * p.num_true);
   if (p.bias_gradients.values) scratch.plan(column_bias_gradients, p.num_sampled);
   worker_rows_size = std::max(NR + 1, MR) * p.dim;
+  if (p.weight_gradients.values && (p.weight_gradients.merged || full)) scratch.plan(worker_sums, threads * p.dim);
   scratch.plan(worker_rows, threads * worker_rows_size);
 }
 

@@ -46,6 +46,7 @@ struct Step {
   double* column_bias_gradients = nullptr;  // [S], sums of the columns; null where biases want none
   T* worker_rows = nullptr;                 // [threads][max(NR + 1, MR)][D] converted rows
   int64_t worker_rows_size = 0;
+  double* worker_sums = nullptr;  // [threads][D], where rows are merged
 
   int64_t strips() const { return (p.batch + NR - 1) / NR; }
   int64_t rows_of(int64_t strip) const { return p.batch - strip * NR < NR ? p.batch - strip * NR : NR; }

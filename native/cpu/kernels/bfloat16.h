@@ -178,22 +178,7 @@ static void class_gradients(const Pair* e, int64_t strip_stride, int64_t columns
   }
 }
 
-static void column_sums(const Pair* e, int64_t strip_stride, int64_t columns, int64_t strips, const double* scale,
-                        double* out) {
-  for (int64_t c = 0; c < columns; ++c) {
-    double sums[NR] = {0};
-    for (int64_t q = 0; q < strips; ++q) {
-      const Pair* at = e + q * strip_stride + c * NR / 2;
-      for (int r = 0; r < NR / 2; ++r) {
-        sums[2 * r] += static_cast<double>(bits_to_float(at[r] << 16)) * scale[q * NR + 2 * r];
-        sums[2 * r + 1] += static_cast<double>(bits_to_float(at[r] & 0xffff0000u)) * scale[q * NR + 2 * r + 1];
-      }
-    }
-    out[c] = sum_of(sums);
-  }
-}
-
-constexpr ReducedKernels kKernels = {MR,     NR,    pack_tile,       pack_strip,      pack_panels,
-                                     logits, round, input_gradients, class_gradients, column_sums};
+constexpr ReducedKernels kKernels = {MR,     NR,    pack_tile,       pack_strip,     pack_panels,
+                                     logits, round, input_gradients, class_gradients};
 
 }  // namespace bfloat16

@@ -28,8 +28,6 @@ struct ReducedKernels {
                           float* out);
   void (*class_gradients)(const Pair* e_along_rows, int64_t strip_stride, int64_t columns, int64_t strips,
                           const Pair* panels, int64_t panel_stride, int64_t dim, float* const* out, bool add);
-  void (*column_sums)(const Pair* e_along_rows, int64_t strip_stride, int64_t columns, int64_t strips,
-                      const double* scale, double* out);
 };
 
 }  // namespace sampled_softmax
