@@ -4,8 +4,8 @@
 #include "addon/arguments.h"
 #include "addon/register.h"
 #include "core/backend.h"
+#include "core/instruction_set.h"
 #include "cpu/available_threads.h"
-#include "cpu/dispatch.h"
 #include "cpu/pool.h"
 
 namespace sampled_softmax {

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "check.h"
+#include "core/instruction_set.h"
 #include "core/row_plan.h"
 #include "cpu/dispatch.h"
 #include "cpu/pool.h"

@@ -1,7 +1,6 @@
 #include "core/samplers/kernels.h"
 
 #include <cmath>
-#include <cstdlib>
 #include <cstring>
 
 #include "core/random/philox.h"
@@ -141,34 +140,21 @@ DEFINE_KERNELS(avx2, TARGET_AVX2, philox8_avx2)
 DEFINE_KERNELS(avx512, TARGET_AVX512, philox8_avx2)
 #endif
 
-const DrawKernels& choose() {
-  const DrawKernels* tables[3];
-  const char* wanted = std::getenv("SAMPLED_SOFTMAX_ISA");
-  const size_t available = available_draw_kernels(tables, 3);
-  size_t allowed = available;
-  if (wanted && std::strcmp(wanted, "baseline") == 0) allowed = 1;
-  if (wanted && std::strcmp(wanted, "avx2") == 0) allowed = 2;
-  return *tables[(allowed < available ? allowed : available) - 1];
-}
-
 }  // namespace
 
-size_t available_draw_kernels(const DrawKernels** tables, size_t capacity) {
-  size_t count = 0;
-  if (count < capacity) tables[count++] = &kernels_baseline;
+const DrawKernels& draw_kernels(InstructionSet set) {
+  switch (set) {
 #if SAMPLED_SOFTMAX_X86_TARGETS
-  __builtin_cpu_init();
-  const bool avx2 = __builtin_cpu_supports("avx2");
-  const bool avx512 = avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
-                      __builtin_cpu_supports("avx512vl");
-  if (avx2 && count < capacity) tables[count++] = &kernels_avx2;
-  if (avx512 && count < capacity) tables[count++] = &kernels_avx512;
+    case InstructionSet::avx2: return kernels_avx2;
+    case InstructionSet::avx512:
+    case InstructionSet::avx512bf16: return kernels_avx512;
 #endif
-  return count;
+    default: return kernels_baseline;
+  }
 }
 
 const DrawKernels& draw_kernels() {
-  static const DrawKernels& chosen = choose();
+  static const DrawKernels& chosen = draw_kernels(instruction_set());
   return chosen;
 }
 

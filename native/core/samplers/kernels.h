@@ -5,6 +5,8 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "core/instruction_set.h"
+
 namespace sampled_softmax {
 
 struct DrawKernels {
@@ -34,9 +36,9 @@ constexpr double kSeriesProbability = 0.5;
 // which may err by a unit in the last place itself.
 constexpr double kNearInteger = 1.5e-11;
 
-// The widest that the processor has and SAMPLED_SOFTMAX_ISA allows.
+// Those of the instruction set in use.
 const DrawKernels& draw_kernels();
-// Those that this processor can run, narrowest first, for tests.
-size_t available_draw_kernels(const DrawKernels** tables, size_t capacity);
+// Those of one that the processor has.
+const DrawKernels& draw_kernels(InstructionSet set);
 
 }  // namespace sampled_softmax
