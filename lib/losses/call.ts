@@ -107,6 +107,16 @@ function planRows(p: Problem, sampled: OwnIds, shards: number, fullClasses: bool
   return { ...native(() => binding().planRows(none, all, p.numClasses, shards, partition, mode)), merged: false };
 }
 
+/** The plan of a gradient without rows, to which any array of the right type has room. */
+const noRows = (numClasses: number, shards: number): NativeRowPlan => ({
+  indices: numClasses < 2 ** 31 ? new Int32Array(0) : new BigInt64Array(0),
+  shardStart: new Float64Array(shards + 1),
+  numRows: 0,
+  slotRow: null,
+  merged: true,
+  sampledDistinct: true,
+});
+
 /** The inputs are the one large array that a training loop refills at once, so an asynchronous call takes a copy. */
 function copied(inputs: ReadMatrix): ReadMatrix {
   if (!('data' in inputs.source)) return inputs;
@@ -130,21 +140,15 @@ export function checkOutputs(p: Problem, numSampled: number): void {
     const shards = p[name];
     if (out[name] === undefined || !shards) continue;
     const sharded = name === 'weights' ? p.weightsSharded : p.biasesSharded;
-    const shardSizes = shards.map((_, i) => shardRows(i, p.numClasses, shards.length));
     const { mode } = p.request;
-    const unknown = mode === 'merged' || (mode === 'sparse' && sharded); // how many rows there will be
-    const numRows = mode === 'dense' ? p.numClasses : unknown ? 0 : p.batch * p.numTrue + numSampled;
-    const plan: NativeRowPlan = {
-      indices:
-        p.numClasses > 2 ** 31 - 1 ? new BigInt64Array(mode === 'dense' ? 0 : numRows) : new Int32Array(mode === 'dense' ? 0 : numRows),
-      shardStart: Float64Array.from([0, ...shardSizes], (_, i) => shardSizes.slice(0, i).reduce((a, b) => a + (unknown ? 0 : b), 0)),
-      numRows,
-      slotRow: null,
-      merged: false,
-      sampledDistinct: true,
-    };
+    // How many rows there will be, the sample decides where it is merged or spread over shards.
+    const known = mode === 'dense' || (mode === 'sparse' && !sharded);
+    const plan = known
+      ? planRows(p, new Int32Array(mode === 'dense' ? 0 : numSampled), shards.length, false)
+      : noRows(p.numClasses, shards.length);
+    const shardSizes = shards.map((_, i) => shardRows(i, p.numClasses, shards.length));
     const shape = { rows: p.numClasses, width: name === 'weights' ? p.dim : undefined, shardRows: shardSizes, sharded };
-    parameterGradient(name, plan, unknown ? 'merged' : mode, shape, trial, out[name]);
+    parameterGradient(name, plan, known ? mode : 'merged', shape, trial, out[name]);
   }
   checkOverlaps(p, trial.borrowed);
 }
