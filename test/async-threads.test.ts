@@ -3,19 +3,11 @@ import { execFile } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { Worker } from 'node:worker_threads';
 import { describe, expect, it } from 'vitest';
-import { LogUniformSampler, sampledSoftmaxLoss, sampledSoftmaxLossSync } from '../lib/index.ts';
-import { randomIds, randoms } from './arrays.ts';
+import { sampledSoftmaxLoss, sampledSoftmaxLossSync } from '../lib/index.ts';
+import { randomIds } from './arrays.ts';
+import { smallProblem, smallSampler } from './problems.ts';
 
 const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
-
-const small = () => ({
-  weights: randoms(500 * 8, 4),
-  biases: randoms(500, 5),
-  labels: randomIds(32, 500, 6),
-  inputs: randoms(32 * 8, 7),
-  numClasses: 500,
-});
-const samplerOf = (seed = 1) => new LogUniformSampler({ rangeMax: 500, numSampled: 50, seed });
 
 /** Runs the body of an async function, with the package as `lib`, in a process of its own. */
 function inProcess(
@@ -90,8 +82,8 @@ const once = (worker: Worker, event: string): Promise<unknown> =>
 
 describe('worker threads', () => {
   it('come and go while calls run, and may be ended in the middle of one', async () => {
-    const options = { ...small(), sampler: samplerOf() };
-    const want = sampledSoftmaxLossSync({ ...small(), sampler: samplerOf() }).loss;
+    const options = { ...smallProblem(), sampler: smallSampler() };
+    const want = sampledSoftmaxLossSync({ ...smallProblem(), sampler: smallSampler() }).loss;
     let running = true;
     const own = (async () => {
       let calls = 0;
@@ -110,7 +102,7 @@ describe('worker threads', () => {
     }
     running = false;
     expect(await own).toBeGreaterThan(0);
-    expect((await sampledSoftmaxLoss({ ...small(), sampler: samplerOf() })).loss).toEqual(want);
+    expect((await sampledSoftmaxLoss({ ...smallProblem(), sampler: smallSampler() })).loss).toEqual(want);
   });
 
   it.each([
@@ -123,7 +115,7 @@ describe('worker threads', () => {
     ['tables', 'for (;;) (await lib.EmbeddingTable.create({ rows: 10, dim: 4 })).dispose();'],
   ])('may be ended in the middle of endless %s, which can no longer throw then', async (_, loop) => {
     for (let round = 0; round < 12; round++) {
-      const workers = [1, 2].map(() => inWorker(`post('started'); ${loop}`, small()));
+      const workers = [1, 2].map(() => inWorker(`post('started'); ${loop}`, smallProblem()));
       await Promise.all(workers.map((worker) => once(worker, 'message')));
       await pause(round * 2);
       await Promise.all(workers.map((worker) => worker.terminate()));
@@ -134,9 +126,9 @@ describe('worker threads', () => {
     const body = `
       const { loss } = await lib.sampledSoftmaxLoss({ ...data, numSampled: 50, seed: 3 });
       post(loss);`;
-    const workers = [1, 2, 3].map(() => inWorker(body, small()));
+    const workers = [1, 2, 3].map(() => inWorker(body, smallProblem()));
     const losses = await Promise.all(workers.map((worker) => once(worker, 'message')));
-    const want = (await sampledSoftmaxLoss({ ...small(), numSampled: 50, seed: 3 })).loss;
+    const want = (await sampledSoftmaxLoss({ ...smallProblem(), numSampled: 50, seed: 3 })).loss;
     expect(losses).toEqual([want, want, want]);
     await Promise.all(workers.map((worker) => worker.terminate()));
   });
@@ -147,7 +139,7 @@ describe('worker threads', () => {
       view.set(from);
       return view;
     };
-    const { weights, biases, labels, inputs, numClasses } = small();
+    const { weights, biases, labels, inputs, numClasses } = smallProblem();
     const options = {
       weights: shared(Float32Array, weights),
       biases: shared(Float32Array, biases),

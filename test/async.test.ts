@@ -4,7 +4,7 @@ import { Worker } from 'node:worker_threads';
 import { beforeAll, describe, expect, it } from 'vitest';
 import {
   EmbeddingTable,
-  LogUniformSampler,
+  type LogUniformSampler,
   nceLoss,
   sampledSoftmaxLoss,
   sampledSoftmaxLossSync,
@@ -13,6 +13,7 @@ import {
   softmaxLossSync,
 } from '../lib/index.ts';
 import { randomIds, randoms } from './arrays.ts';
+import { smallProblem, smallSampler } from './problems.ts';
 
 const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
@@ -27,15 +28,6 @@ const large = {
   numClasses: 60_000,
   gradients: true,
 } as const;
-
-const small = () => ({
-  weights: randoms(500 * 8, 4),
-  biases: randoms(500, 5),
-  labels: randomIds(32, 500, 6),
-  inputs: randoms(32 * 8, 7),
-  numClasses: 500,
-});
-const samplerOf = (seed = 1) => new LogUniformSampler({ rangeMax: 500, numSampled: 50, seed });
 
 async function refusal(promise: Promise<unknown>): Promise<unknown> {
   return promise.then(
@@ -59,7 +51,7 @@ describe('while a call runs', () => {
       trueExpectedCount: new Float32Array(32).fill(0.5),
       sampledExpectedCount: Float32Array.of(0.1, 0.2, 0.3),
     };
-    const options = { ...small(), sampledValues, gradients: { upstream: new Float32Array(32).fill(2) } };
+    const options = { ...smallProblem(), sampledValues, gradients: { upstream: new Float32Array(32).fill(2) } };
     const want = sampledSoftmaxLossSync(options);
     const blocker = softmaxLoss(large);
     const pending = sampledSoftmaxLoss(options);
@@ -76,8 +68,8 @@ describe('while a call runs', () => {
   });
 
   it('weights and biases cannot be taken away', async () => {
-    const options = { ...small(), sampler: samplerOf() };
-    const want = sampledSoftmaxLossSync({ ...options, sampler: samplerOf() }).loss;
+    const options = { ...smallProblem(), sampler: smallSampler() };
+    const want = sampledSoftmaxLossSync({ ...options, sampler: smallSampler() }).loss;
     const blocker = softmaxLoss(large);
     const pending = sampledSoftmaxLoss(options);
     const worker = new Worker('setTimeout(() => {}, 1)', { eval: true });
@@ -101,8 +93,8 @@ describe('while a call runs', () => {
   });
 
   it('the inputs may be taken away', async () => {
-    const options = { ...small(), sampler: samplerOf() };
-    const want = sampledSoftmaxLossSync({ ...options, sampler: samplerOf() }).loss;
+    const options = { ...smallProblem(), sampler: smallSampler() };
+    const want = sampledSoftmaxLossSync({ ...options, sampler: smallSampler() }).loss;
     const blocker = softmaxLoss(large);
     const pending = sampledSoftmaxLoss(options);
     structuredClone(options.inputs, { transfer: [options.inputs.buffer as ArrayBuffer] });
@@ -112,22 +104,22 @@ describe('while a call runs', () => {
   });
 
   it('a table may be disposed: that is deferred', async () => {
-    const options = small();
+    const options = smallProblem();
     const weights = EmbeddingTable.fromValuesSync({ data: options.weights, shape: [500, 8] });
-    const want = sampledSoftmaxLossSync({ ...options, sampler: samplerOf() });
+    const want = sampledSoftmaxLossSync({ ...options, sampler: smallSampler() });
     const blocker = softmaxLoss(large);
-    const pending = sampledSoftmaxLoss({ ...options, weights, sampler: samplerOf() });
+    const pending = sampledSoftmaxLoss({ ...options, weights, sampler: smallSampler() });
     weights.dispose();
     expect((await pending).loss).toEqual(want.loss);
     await blocker;
-    expect(await refusal(sampledSoftmaxLoss({ ...options, weights, sampler: samplerOf() }))).toMatchObject({ code: 'ERR_DISPOSED' });
+    expect(await refusal(sampledSoftmaxLoss({ ...options, weights, sampler: smallSampler() }))).toMatchObject({ code: 'ERR_DISPOSED' });
   });
 
   it('a sampler may be disposed: the draw has been taken', async () => {
-    const sampler = samplerOf();
-    const pending = sampledSoftmaxLoss({ ...small(), sampler });
+    const sampler = smallSampler();
+    const pending = sampledSoftmaxLoss({ ...smallProblem(), sampler });
     sampler.dispose();
-    expect((await pending).loss).toEqual(sampledSoftmaxLossSync({ ...small(), sampler: samplerOf() }).loss);
+    expect((await pending).loss).toEqual(sampledSoftmaxLossSync({ ...smallProblem(), sampler: smallSampler() }).loss);
   });
 });
 
@@ -138,18 +130,18 @@ describe('resizable buffers', () => {
     view.set(values);
     return view;
   };
-  const options = small();
+  const options = smallProblem();
 
   it.each(['weights', 'biases'] as const)('as %s are refused in the Promise form, and read by the Sync form', async (name) => {
     const changed = { ...options, [name]: resizable(options[name]) };
-    expect(await refusal(sampledSoftmaxLoss({ ...changed, sampler: samplerOf() }))).toMatchObject({
+    expect(await refusal(sampledSoftmaxLoss({ ...changed, sampler: smallSampler() }))).toMatchObject({
       code: 'ERR_RESIZABLE_BUFFER',
       name: 'SampledSoftmaxTypeError',
       message: expect.stringContaining(`${name}: a resizable ArrayBuffer`) as string,
     });
     expect(await refusal(softmaxLoss(changed))).toMatchObject({ code: 'ERR_RESIZABLE_BUFFER' });
-    expect(sampledSoftmaxLossSync({ ...changed, sampler: samplerOf() }).loss).toEqual(
-      sampledSoftmaxLossSync({ ...options, sampler: samplerOf() }).loss,
+    expect(sampledSoftmaxLossSync({ ...changed, sampler: smallSampler() }).loss).toEqual(
+      sampledSoftmaxLossSync({ ...options, sampler: smallSampler() }).loss,
     );
   });
   it('as outputs are refused in the Promise form', async () => {
@@ -169,18 +161,18 @@ describe('resizable buffers', () => {
 
 describe('abort', () => {
   const advanced = (sampler: LogUniformSampler, by: number): void => {
-    const same = samplerOf();
+    const same = smallSampler();
     for (let i = 0; i < by; i++) same.sample({ trueClasses: [] });
     expect(sampler.state()).toEqual(same.state());
   };
 
   it('before the call: its reason, and the sampler has advanced', async () => {
-    const sampler = samplerOf();
+    const sampler = smallSampler();
     const reason = { why: 'no longer wanted' };
-    expect(await refusal(sampledSoftmaxLoss({ ...small(), sampler, signal: AbortSignal.abort(reason) }))).toBe(reason);
+    expect(await refusal(sampledSoftmaxLoss({ ...smallProblem(), sampler, signal: AbortSignal.abort(reason) }))).toBe(reason);
     advanced(sampler, 1);
     // What is wrong with the arguments is said first, and draws nothing.
-    const wrong = { ...small(), labels: [600], sampler, signal: AbortSignal.abort(reason) };
+    const wrong = { ...smallProblem(), labels: [600], sampler, signal: AbortSignal.abort(reason) };
     expect(await refusal(sampledSoftmaxLoss(wrong))).toMatchObject({ code: expect.stringContaining('ERR_') as string });
     advanced(sampler, 1);
   });
@@ -197,24 +189,24 @@ describe('abort', () => {
 
   it('while the call waits for its turn: its reason, and the sampler has advanced', async () => {
     const controller = new AbortController();
-    const sampler = samplerOf();
+    const sampler = smallSampler();
     const first = softmaxLoss(large);
-    const waiting = refusal(sampledSoftmaxLoss({ ...small(), sampler, signal: controller.signal }));
-    const last = sampledSoftmaxLoss({ ...small(), sampler });
+    const waiting = refusal(sampledSoftmaxLoss({ ...smallProblem(), sampler, signal: controller.signal }));
+    const last = sampledSoftmaxLoss({ ...smallProblem(), sampler });
     controller.abort('enough');
     expect(await waiting).toBe('enough');
-    const want = samplerOf();
+    const want = smallSampler();
     want.sample({ trueClasses: [] });
-    expect((await last).loss).toEqual(sampledSoftmaxLossSync({ ...small(), sampler: want }).loss);
+    expect((await last).loss).toEqual(sampledSoftmaxLossSync({ ...smallProblem(), sampler: want }).loss);
     advanced(sampler, 2);
     await first;
   });
 
   it('after the call: nothing', async () => {
     const controller = new AbortController();
-    const { loss } = await sampledSoftmaxLoss({ ...small(), sampler: samplerOf(), signal: controller.signal });
+    const { loss } = await sampledSoftmaxLoss({ ...smallProblem(), sampler: smallSampler(), signal: controller.signal });
     controller.abort();
-    expect(loss).toEqual(sampledSoftmaxLossSync({ ...small(), sampler: samplerOf() }).loss);
+    expect(loss).toEqual(sampledSoftmaxLossSync({ ...smallProblem(), sampler: smallSampler() }).loss);
     expect(getEventListeners(controller.signal, 'abort')).toHaveLength(0);
   });
 
@@ -233,7 +225,7 @@ describe('abort', () => {
 describe('outputs that overlap', () => {
   it("another call's are refused while it runs, in both forms", async () => {
     const memory = new Float32Array(400 * 64 + 100);
-    const options = { ...small(), labels: [0, 1, 2, 3], inputs: randoms(32, 8) };
+    const options = { ...smallProblem(), labels: [0, 1, 2, 3], inputs: randoms(32, 8) };
     const call = (from: number) => ({ ...options, gradients: { out: { inputs: memory.subarray(from, from + 32) } } });
     const first = softmaxLoss({ ...large, gradients: { out: { inputs: memory.subarray(0, 400 * 64) } } });
     for (const from of [0, 100, 400 * 64 - 1]) {
@@ -249,7 +241,7 @@ describe('outputs that overlap', () => {
     expect((await softmaxLoss(call(100))).gradients.inputs).toEqual(others.inputs);
   });
   it('inputs, weights or each other are refused', async () => {
-    const options = small();
+    const options = smallProblem();
     const memory = new Float32Array(500 * 8 + 32 * 8);
     memory.set(options.weights);
     const weights = memory.subarray(0, 500 * 8);
@@ -272,29 +264,29 @@ describe('outputs that overlap', () => {
 
 describe('calls that overlap', () => {
   it('take their draws in the order of the calls', async () => {
-    const [sampler, same] = [samplerOf(), samplerOf()];
-    const calls = Array.from({ length: 12 }, (_, i) => (i % 3 === 1 ? nceLoss : sampledSoftmaxLoss)({ ...small(), sampler }));
-    const refused = refusal(sampledSoftmaxLoss({ ...small(), sampler, labels: [1, 2] }));
-    calls.push(sampledSoftmaxLoss({ ...small(), sampler }));
+    const [sampler, same] = [smallSampler(), smallSampler()];
+    const calls = Array.from({ length: 12 }, (_, i) => (i % 3 === 1 ? nceLoss : sampledSoftmaxLoss)({ ...smallProblem(), sampler }));
+    const refused = refusal(sampledSoftmaxLoss({ ...smallProblem(), sampler, labels: [1, 2] }));
+    calls.push(sampledSoftmaxLoss({ ...smallProblem(), sampler }));
     await refused;
     for (const { sampledValues } of await Promise.all(calls)) {
-      expect(sampledValues.sampledCandidates).toEqual(same.sample({ trueClasses: small().labels }).sampledCandidates);
+      expect(sampledValues.sampledCandidates).toEqual(same.sample({ trueClasses: smallProblem().labels }).sampledCandidates);
     }
   });
   it('each give what they give alone', async () => {
     const seeds = Array.from({ length: 30 }, (_, i) => i + 1);
     const results = await Promise.all(
-      seeds.map((seed) => sampledSoftmaxLoss({ ...small(), sampler: samplerOf(seed), gradients: { mode: 'merged' } })),
+      seeds.map((seed) => sampledSoftmaxLoss({ ...smallProblem(), sampler: smallSampler(seed), gradients: { mode: 'merged' } })),
     );
     results.forEach((result, i) => {
-      expect(result).toEqual(sampledSoftmaxLossSync({ ...small(), sampler: samplerOf(seeds[i]), gradients: { mode: 'merged' } }));
+      expect(result).toEqual(sampledSoftmaxLossSync({ ...smallProblem(), sampler: smallSampler(seeds[i]), gradients: { mode: 'merged' } }));
     });
   });
   it('may be interrupted by Sync calls, which do not wait for those in line', async () => {
     const order: string[] = [];
     const calls = [softmaxLoss(large), softmaxLoss(large)].map((call, i) => call.then(() => order.push(`call ${i}`)));
     await pause(5);
-    softmaxLossSync(small());
+    softmaxLossSync(smallProblem());
     order.push('sync');
     await Promise.all(calls);
     expect(order[0]).toBe('sync');

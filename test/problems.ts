@@ -1,6 +1,7 @@
 /** Random problems for the loss tests, and what they do with gradients. */
 import fc from 'fast-check';
 import {
+  LogUniformSampler,
   nceLoss,
   nceLossSync,
   negativeSamplingLoss,
@@ -113,3 +114,13 @@ export const sizes = fc.record({
 });
 export const larger: Sizes = { batch: 37, dim: 21, numClasses: 301, numSampled: 150, numTrue: 2 };
 export const problemSeed = fc.integer({ min: 1, max: 1_000_000 });
+
+/** A problem that takes no time, and a sampler for it. */
+export const smallProblem = () => ({
+  weights: randoms(500 * 8, 4),
+  biases: randoms(500, 5),
+  labels: randomIds(32, 500, 6),
+  inputs: randoms(32 * 8, 7),
+  numClasses: 500,
+});
+export const smallSampler = (seed = 1): LogUniformSampler => new LogUniformSampler({ rangeMax: 500, numSampled: 50, seed });
