@@ -15,79 +15,60 @@ export interface NativeValues {
   readonly dtype: number;
 }
 
-/** One shard of a parameter: values, or a table, which brings its own dtype. */
-export type NativeShard = NativeValues | NativeTable;
+/** One shard of a parameter: values, or a table; all but 16-bit values bring their own dtype. */
+export type NativeShard = Float32Array | Float64Array | NativeValues | NativeTable;
+
+/** A parameter: whole, or in shards. */
+export type NativeParameter = NativeShard | readonly NativeShard[];
 
 /** Where each use of a class row puts its gradient (native/core/row_plan.h). */
 export interface NativeRowPlan {
   /** Local row index of each output row, shard after shard; empty for 'dense'. */
   readonly indices: IdArray;
   /** [shards + 1]: where the output rows of each shard begin. */
-  readonly shardStart: Float64Array;
+  readonly shardStart: ArrayLike<number>;
   readonly numRows: number;
   /** [slots]: the output row of each slot, or null where slot k is row k. */
-  readonly slotRow: BigInt64Array | null;
+  readonly slotRow: IdArray | null;
   readonly merged: boolean;
   readonly sampledDistinct: boolean;
 }
 
-export interface NativeGradient {
-  /** [plan.numRows, width]; written whole. */
-  readonly values: FloatArray;
-  readonly plan: NativeRowPlan;
-}
-
-export interface NativeParameter {
-  readonly shards: readonly NativeShard[];
-  /** 0 mod, 1 div. */
-  readonly partition: number;
-  readonly width: number;
-}
-
-export interface NativeLossCommon {
-  readonly batch: number;
-  readonly dim: number;
-  readonly numTrue: number;
-  readonly numClasses: number;
-  readonly float64: boolean;
-  readonly reducedPrecision: boolean;
+/** A call of a loss. Its arrays are read and written in place, until the call has ended. */
+export interface NativeLoss {
+  /**
+   * The numbers of the call, in the order that numbersOf (lib/losses/call.ts) and Number (native/addon/losses.cc) give: one array is read in
+   * a tenth of the time that as many properties take, which was a tenth of a small step.
+   */
+  readonly numbers: Float64Array;
   readonly weights: NativeParameter;
   readonly biases: NativeParameter | null;
+  /** [B, D] */
   readonly inputs: NativeShard;
   /** [B * T], each in [0, C). */
   readonly labels: IdArray;
+  /** [S], each in [0, C); null for the full softmax. */
+  readonly sampled: IdArray | null;
+  /** [B * T]; null where expected counts take no part. */
+  readonly trueExpectedCount: FloatArray | null;
+  /** [S]; as above. */
+  readonly sampledExpectedCount: FloatArray | null;
   /** [B] or null. */
   readonly upstream: Float64Array | null;
-  readonly upstreamScale: number;
   /** [B], written. */
   readonly losses: FloatArray;
   /** [B, D], written, or null. */
   readonly inputGradients: FloatArray | null;
-  readonly weightGradients: NativeGradient | null;
-  readonly biasGradients: NativeGradient | null;
+  /** [rows, D], written whole, or null. */
+  readonly weightGradients: FloatArray | null;
+  /** Null where slot k goes to row k. */
+  readonly weightRows: NativeRowPlan | null;
+  /** [rows], written whole, or null. */
+  readonly biasGradients: FloatArray | null;
+  readonly biasRows: NativeRowPlan | null;
   /** One element in shared memory; a value other than 0 stops the call between blocks. */
   abortFlag: Int32Array | null;
 }
-
-/** The common part is an object of its own: to spread two dozen properties into another object takes 10 us. */
-export interface NativeSampledLoss {
-  readonly common: NativeLossCommon;
-  /** 0 softmax, 1 logistic. */
-  readonly loss: number;
-  /** 0 stable, 1 MindSpore's. */
-  readonly numerics: number;
-  /** Accidental hits: 0 kept, 1 all copies left out, 2 the last copy left out. */
-  readonly hits: number;
-  readonly subtractLogQ: boolean;
-  /** [S], each in [0, C). */
-  readonly sampled: IdArray;
-  /** [B * T] */
-  readonly trueExpectedCount: FloatArray | null;
-  /** [S] */
-  readonly sampledExpectedCount: FloatArray | null;
-}
-
-export type NativeSoftmaxLoss = NativeLossCommon;
 
 export interface NativeInfo {
   readonly instructionSet: string;
@@ -107,11 +88,10 @@ export interface NativeRuntime {
 }
 
 export interface NativeLosses {
-  sampledLoss(call: NativeSampledLoss): void;
-  /** Reads and writes the arrays until the promise settles. */
-  sampledLossAsync(call: NativeSampledLoss): Promise<void>;
-  softmaxLoss(call: NativeSoftmaxLoss): void;
-  softmaxLossAsync(call: NativeSoftmaxLoss): Promise<void>;
+  sampledLoss(call: NativeLoss): void;
+  sampledLossAsync(call: NativeLoss): Promise<void>;
+  softmaxLoss(call: NativeLoss): void;
+  softmaxLossAsync(call: NativeLoss): Promise<void>;
   /** `mode`: 0 sparse, 1 merged, 2 dense. Slots are the labels, then the sampled ids; `rows` is the total over the shards. */
   planRows(labels: IdArray, sampled: IdArray, rows: number, shards: number, partition: number, mode: number): NativeRowPlan;
   /** Triples (row, position in `sampled`) in row-major order of the labels; `lastOnly`: only the last copy of a repeated id. */

@@ -3,7 +3,7 @@
  * values (TensorFlow's IndexedSlices), so a step costs what it touches and not what the table holds.
  */
 import { constants } from 'node:buffer';
-import type { NativeGradient, NativeRowPlan } from '../binding.d.ts';
+import type { NativeRowPlan } from '../binding.d.ts';
 import { checkAttached, checkFixedLength, pin, type Values } from './arrays.ts';
 import { checkChoice, checkOptions } from './checks.ts';
 import { makeError, show } from './errors.ts';
@@ -95,12 +95,16 @@ export class Outputs {
     this.asynchronous = asynchronous;
   }
 
-  /** An array whose elements are not yet anything: the kernels write every one, and zeros would cost a tenth of a small step. */
+  /**
+   * An array whose elements are not yet anything: the kernels write every one, and zeros would cost a tenth of a small
+   * step. A few zeros cost less than an uninitialised buffer.
+   */
   make(length: number): FloatArray {
     const type = this.float64 ? Float64Array : Float32Array;
     const bytes = length * type.BYTES_PER_ELEMENT;
     try {
-      return bytes <= constants.MAX_LENGTH ? new type(Buffer.allocUnsafeSlow(bytes).buffer, 0, length) : new type(length);
+      const large = bytes > 8192 && bytes <= constants.MAX_LENGTH;
+      return large ? new type(Buffer.allocUnsafeSlow(bytes).buffer, 0, length) : new type(length);
     } catch (cause) {
       throw makeError('ERR_OUT_OF_MEMORY', `not enough memory for a result of ${length} elements`, { cause });
     }
@@ -144,7 +148,9 @@ export class Outputs {
 }
 
 export interface ParameterGradient {
-  readonly native: NativeGradient;
+  /** What the kernels write, and how it is laid out. */
+  readonly values: FloatArray;
+  readonly plan: NativeRowPlan;
   /** What the result holds; called after the native call. */
   readonly finish: () => RowGradients | FloatArray | (RowGradients | FloatArray)[];
 }
@@ -170,7 +176,7 @@ export function parameterGradient(
   const where = `gradients.out.${name}`;
   if (!shape.sharded) {
     const part = takePart(where, given, mode, plan.numRows, width, plan.indices, outputs);
-    return { native: { values: part.values, plan }, finish: () => part.finish(denseShape(shape.rows, shape)) };
+    return { values: part.values, plan, finish: () => part.finish(denseShape(shape.rows, shape)) };
   }
   if (given !== undefined && (!Array.isArray(given) || given.length !== shape.shardRows.length)) {
     throw makeError('ERR_INVALID_ARG_TYPE', `${where}: expected an array of ${shape.shardRows.length}, one per shard, got ${show(given)}`);
@@ -190,7 +196,7 @@ export function parameterGradient(
       return part.finish(denseShape(rows, shape));
     };
   });
-  return { native: { values, plan }, finish: () => parts.map((finish) => finish()) };
+  return { values, plan, finish: () => parts.map((finish) => finish()) };
 }
 
 const denseShape = (rows: number, shape: ParameterShape): readonly number[] => (shape.width === undefined ? [rows] : [rows, shape.width]);

@@ -79,11 +79,13 @@ export function checkParameter(shards: readonly ReadMatrix[], rows: number, widt
 
 export function nativeShard(matrix: ReadMatrix): NativeShard {
   const { source } = matrix;
-  return isTable(source) ? tableHandle(source) : { data: source.data, dtype: dtypeCode[source.dtype] };
+  if (isTable(source)) return tableHandle(source);
+  const { data, dtype } = source;
+  return data instanceof Float32Array || data instanceof Float64Array ? data : { data, dtype: dtypeCode[dtype] };
 }
 
-export function nativeParameter(shards: readonly ReadMatrix[], width: number, strategy: PartitionStrategy): NativeParameter {
-  return { shards: shards.map(nativeShard), partition: strategy === 'mod' ? 0 : 1, width };
+export function nativeParameter(shards: readonly ReadMatrix[]): NativeParameter {
+  return shards.length === 1 ? nativeShard(shards[0] as ReadMatrix) : shards.map(nativeShard);
 }
 
 /** The plain arrays among the shards: memory that JavaScript could take away during an asynchronous call. */

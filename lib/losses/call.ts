@@ -1,119 +1,143 @@
 /** From a checked problem to the native call: allocates the results, lays out the gradients, and hands the results over. */
-import type { NativeLossCommon, NativeRowPlan } from '../../binding.d.ts';
+import type { NativeLoss, NativeRowPlan } from '../../binding.d.ts';
 import { pin, type OwnIds } from '../arrays.ts';
 import { binding } from '../binding.ts';
 import { fromNative, makeError, native, show } from '../errors.ts';
-import { Outputs, parameterGradient, type OutputArray, type ParameterGradient } from '../gradients.ts';
+import { Outputs, parameterGradient, type GradientMode, type OutputArray, type ParameterGradient } from '../gradients.ts';
 import { nativeParameter, nativeShard, plainArrays, shardRows, type ReadMatrix } from '../parameters.ts';
 import { reduce } from '../reduction.ts';
 import type { Problem } from './prepare.ts';
+import type { SampledValues } from './types.ts';
 
 export interface CommonResult {
   readonly loss: unknown;
   readonly gradients: unknown;
 }
 
-/** The arrays and plans of a call; `sampled` are the ids whose rows take part besides the labels'. */
-export function buildCall(p: Problem, sampled: OwnIds, fullClasses: boolean): { call: NativeLossCommon; finish: () => CommonResult } {
+/** A loss over a sample: what there is beyond the full softmax. */
+export interface SampledPart {
+  /** 0 softmax, 1 logistic. */
+  readonly loss: number;
+  /** 0 stable, 1 MindSpore's. */
+  readonly numerics: number;
+  /** Accidental hits: 0 kept, 1 all copies left out, 2 the last copy left out. */
+  readonly hits: number;
+  readonly subtractLogQ: boolean;
+  readonly drawn: SampledValues;
+}
+
+/** Allocates the results of a call; without a `part` it is the full softmax. */
+export function buildCall(p: Problem, part?: SampledPart): { call: NativeLoss; finish: () => CommonResult } {
   const { outputs, request } = p;
+  const sampled = part?.drawn.sampledCandidates;
   if (outputs.asynchronous) {
     for (const { view } of [...plainArrays(p.weights), ...plainArrays(p.biases ?? [])]) pin(view);
   }
   const losses = outputs.make(p.batch);
   const inputGradients = request ? outputs.take('gradients.out.inputs', request.out.inputs, p.batch * p.dim, false) : null;
-  const gradient = (
-    name: 'weights' | 'biases',
-    shards: readonly ReadMatrix[],
-    sharded: boolean,
-    width: number | undefined,
-    plan: NativeRowPlan,
-  ): ParameterGradient =>
-    parameterGradient(
-      name,
-      plan,
-      request?.mode ?? 'sparse',
-      { rows: p.numClasses, width, shardRows: shards.map((_, i) => shardRows(i, p.numClasses, shards.length)), sharded },
-      outputs,
-      request?.out[name],
-    );
-  const plan = (shards: number): NativeRowPlan => planRows(p, sampled, shards, fullClasses);
-  let weightGradient: ParameterGradient | undefined;
-  let biasGradient: ParameterGradient | undefined;
+  let weights: ParameterGradient | undefined;
+  let biases: ParameterGradient | undefined;
   if (request) {
-    const weightPlan = plan(p.weights.length);
-    weightGradient = gradient('weights', p.weights, p.weightsSharded, p.dim, weightPlan);
+    const plan = planRows(p, sampled, p.weights.length);
+    weights = gradientOf(p, 'weights', plan, request.mode, outputs);
     if (p.biases) {
-      const biasPlan = p.biases.length === p.weights.length ? weightPlan : plan(p.biases.length);
-      biasGradient = gradient('biases', p.biases, p.biasesSharded, undefined, biasPlan);
+      const own = p.biases.length === p.weights.length ? plan : planRows(p, sampled, p.biases.length);
+      biases = gradientOf(p, 'biases', own, request.mode, outputs);
     }
   }
-  checkOverlaps(p, outputs.borrowed);
-  const call: NativeLossCommon = {
-    batch: p.batch,
-    dim: p.dim,
-    numTrue: p.numTrue,
-    numClasses: p.numClasses,
-    float64: outputs.float64,
-    reducedPrecision: p.reducedPrecision,
-    weights: nativeParameter(p.weights, p.dim, p.strategy),
-    biases: p.biases ? nativeParameter(p.biases, 1, p.strategy) : null,
+  const call: NativeLoss = {
+    numbers: numbersOf(p, part),
+    weights: nativeParameter(p.weights),
+    biases: p.biases ? nativeParameter(p.biases) : null,
     inputs: nativeShard(outputs.asynchronous ? copied(p.inputs) : p.inputs),
     labels: p.labels,
+    sampled: sampled ?? null,
+    trueExpectedCount: part?.subtractLogQ ? part.drawn.trueExpectedCount : null,
+    sampledExpectedCount: part?.subtractLogQ ? part.drawn.sampledExpectedCount : null,
     upstream: p.upstream,
-    upstreamScale: p.upstreamScale,
     losses,
     inputGradients,
-    weightGradients: weightGradient?.native ?? null,
-    biasGradients: biasGradient?.native ?? null,
+    weightGradients: weights?.values ?? null,
+    weightRows: laidOut(weights),
+    biasGradients: biases?.values ?? null,
+    biasRows: laidOut(biases),
     abortFlag: null,
   };
   const finish = (): CommonResult => ({
     loss: reduce(losses, p.reduction),
     gradients: request && {
       inputs: inputGradients,
-      weights: weightGradient?.finish(),
-      biases: biasGradient?.finish(),
+      weights: weights?.finish(),
+      biases: biases?.finish(),
     },
   });
   return { call, finish };
 }
 
-function planRows(p: Problem, sampled: OwnIds, shards: number, fullClasses: boolean): NativeRowPlan {
-  const partition = p.strategy === 'mod' ? 0 : 1;
-  const mode = { sparse: 0, merged: 1, dense: 2 }[p.request?.mode ?? 'sparse'];
-  if (
-    !fullClasses &&
-    shards === 1 &&
-    mode === 0 &&
-    p.labels instanceof Int32Array &&
-    sampled instanceof Int32Array &&
-    p.numClasses < 2 ** 31
-  ) {
-    // By far the most usual plan is so plain that to ask for it would take longer.
-    const indices = new Int32Array(p.labels.length + sampled.length);
-    indices.set(p.labels);
-    indices.set(sampled, p.labels.length);
-    const numRows = indices.length;
-    return { indices, shardStart: Float64Array.of(0, numRows), numRows, slotRow: null, merged: false, sampledDistinct: true };
-  }
-  if (!fullClasses) return native(() => binding().planRows(p.labels, sampled, p.numClasses, shards, partition, mode));
-  // Slot c is class c; only the place of a shard's rows has to be worked out.
-  const none = new Int32Array(0);
-  if (shards === 1) {
-    const shardStart = Float64Array.of(0, p.numClasses);
-    return { indices: none, shardStart, numRows: p.numClasses, slotRow: null, merged: false, sampledDistinct: true };
-  }
-  const all = Int32Array.from({ length: p.numClasses }, (_, c) => c);
-  return { ...native(() => binding().planRows(none, all, p.numClasses, shards, partition, mode)), merged: false };
+/** In the order of `Number` in native/addon/losses.cc. */
+const numbersOf = (p: Problem, part: SampledPart | undefined): Float64Array =>
+  Float64Array.of(
+    p.batch,
+    p.dim,
+    p.numTrue,
+    p.numClasses,
+    Number(p.outputs.float64),
+    Number(p.reducedPrecision),
+    p.upstreamScale,
+    partitionCode(p),
+    part?.loss ?? 0,
+    part?.numerics ?? 0,
+    part?.hits ?? 0,
+    Number(part?.subtractLogQ ?? false),
+  );
+
+const partitionCode = (p: Problem): number => (p.strategy === 'mod' ? 0 : 1);
+
+/** The plan, where it says more than that slot k goes to row k. */
+const laidOut = (gradient: ParameterGradient | undefined): NativeRowPlan | null =>
+  gradient && (gradient.plan.merged || gradient.plan.slotRow) ? gradient.plan : null;
+
+/** The arrays that the gradient of a parameter goes to. */
+function gradientOf(p: Problem, name: 'weights' | 'biases', plan: NativeRowPlan, mode: GradientMode, outputs: Outputs): ParameterGradient {
+  const shards = p[name] as readonly ReadMatrix[];
+  const shape = {
+    rows: p.numClasses,
+    width: name === 'weights' ? p.dim : undefined,
+    shardRows: shards.map((_, i) => shardRows(i, p.numClasses, shards.length)),
+    sharded: name === 'weights' ? p.weightsSharded : p.biasesSharded,
+  };
+  return parameterGradient(name, plan, mode, shape, outputs, p.request?.out[name]);
 }
 
-/** The plan of a gradient without rows, to which any array of the right type has room. */
-const noRows = (numClasses: number, shards: number): NativeRowPlan => ({
-  indices: numClasses < 2 ** 31 ? new Int32Array(0) : new BigInt64Array(0),
-  shardStart: new Float64Array(shards + 1),
-  numRows: 0,
+/** Where the gradients go of the labels' rows and of those `sampled`, or of all classes. */
+function planRows(p: Problem, sampled: OwnIds | undefined, shards: number): NativeRowPlan {
+  const mode = { sparse: 0, merged: 1, dense: 2 }[p.request?.mode ?? 'sparse'];
+  const plan = (labels: OwnIds, ids: OwnIds): NativeRowPlan =>
+    native(() => binding().planRows(labels, ids, p.numClasses, shards, partitionCode(p), mode));
+  const { labels } = p;
+  if (!sampled) {
+    // Slot c is class c; only the place of a shard's rows has to be worked out.
+    const none = new Int32Array(0);
+    if (shards === 1) return unmerged(none, p.numClasses);
+    const all = Int32Array.from({ length: p.numClasses }, (_, c) => c);
+    return { ...plan(none, all), merged: false };
+  }
+  const usual = shards === 1 && mode === 0 && p.numClasses < 2 ** 31;
+  if (!usual || !(labels instanceof Int32Array) || !(sampled instanceof Int32Array)) return plan(labels, sampled);
+  // By far the most usual plan is so plain that to ask for it would take longer.
+  const indices = new Int32Array(labels.length + sampled.length);
+  indices.set(labels);
+  indices.set(sampled, labels.length);
+  return unmerged(indices, indices.length);
+}
+
+/** Slot k goes to row k, of one shard. */
+const unmerged = (indices: Int32Array | BigInt64Array, numRows: number): NativeRowPlan => ({
+  indices,
+  shardStart: [0, numRows],
+  numRows,
   slotRow: null,
-  merged: true,
+  merged: false,
   sampledDistinct: true,
 });
 
@@ -128,48 +152,55 @@ function copied(inputs: ReadMatrix): ReadMatrix {
 const inFlight = new Set<OutputArray>();
 
 /**
- * What can be said of the caller's outputs before the sample is drawn, so that a call that fails has drawn none: types,
- * lengths that do not depend on the sample, overlaps.
+ * Checks the caller's outputs before a sample is drawn, so that a call that fails has drawn none: types, overlaps, and
+ * lengths where they do not depend on the sample.
  */
 export function checkOutputs(p: Problem, numSampled: number): void {
-  if (!p.request) return;
-  const { out } = p.request;
+  if (!p.request || Object.keys(p.request.out).length === 0) return;
+  const { out, mode } = p.request;
   const trial = new Outputs(p.outputs.float64, p.outputs.asynchronous);
   if (out.inputs !== undefined) trial.take('gradients.out.inputs', out.inputs, p.batch * p.dim, false);
   for (const name of ['weights', 'biases'] as const) {
-    const shards = p[name];
-    if (out[name] === undefined || !shards) continue;
+    if (out[name] === undefined || !p[name]) continue;
     const sharded = name === 'weights' ? p.weightsSharded : p.biasesSharded;
-    const { mode } = p.request;
-    // How many rows there will be, the sample decides where it is merged or spread over shards.
+    // How many rows there will be, the sample decides where it is merged or spread over shards: room for none will do.
     const known = mode === 'dense' || (mode === 'sparse' && !sharded);
-    const plan = known
-      ? planRows(p, new Int32Array(mode === 'dense' ? 0 : numSampled), shards.length, false)
-      : noRows(p.numClasses, shards.length);
-    const shardSizes = shards.map((_, i) => shardRows(i, p.numClasses, shards.length));
-    const shape = { rows: p.numClasses, width: name === 'weights' ? p.dim : undefined, shardRows: shardSizes, sharded };
-    parameterGradient(name, plan, known ? mode : 'merged', shape, trial, out[name]);
+    const numRows = mode === 'dense' ? p.numClasses : known ? p.labels.length + numSampled : 0;
+    const length = mode === 'dense' ? 0 : numRows;
+    const indices = p.numClasses < 2 ** 31 ? new Int32Array(length) : new BigInt64Array(length);
+    const starts = p[name].map((_, i, { length: shards }) => (known ? rowsBefore(i, p.numClasses, shards) : 0));
+    gradientOf(p, name, { ...unmerged(indices, numRows), shardStart: [...starts, numRows] }, known ? mode : 'merged', trial);
   }
   checkOverlaps(p, trial.borrowed);
 }
 
+/** Rows of the shards before `shard`. */
+const rowsBefore = (shard: number, rows: number, shards: number): number =>
+  Array.from({ length: shard }, (_, i) => shardRows(i, rows, shards)).reduce((a, b) => a + b, 0);
+
 function checkOverlaps(p: Problem, own: readonly OutputArray[]): void {
-  if (own.length === 0) return;
-  const { overlaps } = binding();
   const read = [...plainArrays(p.weights), ...plainArrays(p.biases ?? []), ...plainArrays([p.inputs])];
   own.forEach((output, i) => {
     const clash = (other: OutputArray, whose: string): void => {
-      if (overlaps(output.view, other.view)) throw makeError('ERR_OVERLAP', `${output.name}: overlaps ${whose}${other.name}`);
+      if (overlap(output.view, other.view)) throw makeError('ERR_OVERLAP', `${output.name}: overlaps ${whose}${other.name}`);
     };
     for (const other of [...read, ...own.slice(0, i)]) clash(other, '');
     for (const other of inFlight) clash(other, "an unfinished call's ");
   });
 }
 
+/** Whether two views share a byte. Several SharedArrayBuffers may stand for the same memory, which only the addon can see. */
+function overlap(a: ArrayBufferView, b: ArrayBufferView): boolean {
+  if (a.buffer !== b.buffer) {
+    return a.buffer instanceof SharedArrayBuffer && b.buffer instanceof SharedArrayBuffer && binding().overlaps(a, b);
+  }
+  return a.byteOffset < b.byteOffset + b.byteLength && b.byteOffset < a.byteOffset + a.byteLength;
+}
+
 /** Runs the native call of the Promise form: claims the caller's outputs, and follows the signal. */
 export async function runAsync(
   outputs: Outputs,
-  call: NativeLossCommon,
+  call: NativeLoss,
   signal: AbortSignal | undefined,
   start: () => Promise<void>,
 ): Promise<void> {

@@ -2,7 +2,7 @@
  * What the four losses over a sample of the classes share: settling the number sampled, the draw, and the native call.
  * A draw is taken in the order of the calls, once everything else about a call has been checked.
  */
-import type { NativeSampledLoss } from '../../binding.d.ts';
+import type { NativeLoss } from '../../binding.d.ts';
 import { lengthOf, readIds, type OwnIds } from '../arrays.ts';
 import { binding } from '../binding.ts';
 import { checkBoolean, checkChoice, checkInteger, checkOptions } from '../checks.ts';
@@ -52,7 +52,7 @@ const maxInt32 = 2 ** 31 - 1;
 
 interface Prepared {
   readonly problem: Problem;
-  readonly call: NativeSampledLoss;
+  readonly call: NativeLoss;
   readonly finish: () => AnySampledResult;
 }
 
@@ -66,7 +66,7 @@ export function sampledLossSync(kind: SampledLossKind, options: AnySampledOption
 
 export async function sampledLoss(kind: SampledLossKind, options: AnySampledOptions): Promise<AnySampledResult> {
   const { problem, call, finish } = prepare(kind, kind.name, options, true);
-  await runAsync(problem.outputs, call.common, options.signal, () => binding().sampledLossAsync(call));
+  await runAsync(problem.outputs, call, options.signal, () => binding().sampledLossAsync(call));
   return finish();
 }
 
@@ -89,6 +89,7 @@ function prepare(kind: SampledLossKind, where: string, options: AnySampledOption
   if (numSampled === undefined) {
     throw makeError('ERR_INVALID_ARG_TYPE', `${where}: pass numSampled, a sampler or sampledValues`);
   }
+  checkOutputs(problem, numSampled);
   let drawn: SampledValues;
   if (given) {
     drawn = readSampledValues(kind, options.sampledValues as object, given, problem);
@@ -102,25 +103,17 @@ function prepare(kind: SampledLossKind, where: string, options: AnySampledOption
         ...(options.seed === undefined ? {} : { seed: options.seed }),
         ...(options.compat === undefined ? {} : { compat: options.compat }),
       });
-    checkOutputs(problem, numSampled);
     drawn = drawFor(source, problem.labels, problem.numTrue);
     if (!sampler) source.dispose();
   }
-  const { call: common, finish } = buildCall(problem, drawn.sampledCandidates, false);
-  return {
-    problem,
-    call: {
-      common,
-      loss: kind.loss === 'softmax' ? 0 : 1,
-      numerics: kind.mindsporeNumerics ? 1 : 0,
-      hits,
-      subtractLogQ: kind.subtractLogQ,
-      sampled: drawn.sampledCandidates,
-      trueExpectedCount: kind.subtractLogQ ? drawn.trueExpectedCount : null,
-      sampledExpectedCount: kind.subtractLogQ ? drawn.sampledExpectedCount : null,
-    },
-    finish: () => ({ ...finish(), sampledValues: drawn }),
-  };
+  const { call, finish } = buildCall(problem, {
+    loss: kind.loss === 'softmax' ? 0 : 1,
+    numerics: kind.mindsporeNumerics ? 1 : 0,
+    hits,
+    subtractLogQ: kind.subtractLogQ,
+    drawn,
+  });
+  return { problem, call, finish: () => ({ ...finish(), sampledValues: drawn }) };
 }
 
 /** 0 kept, 1 all copies left out, 2 the last copy. */

@@ -3,7 +3,7 @@ import { binding } from '../binding.ts';
 import { checkOptions } from '../checks.ts';
 import { native } from '../errors.ts';
 import type { GradientOptions } from '../gradients.ts';
-import { buildCall, readSignal, runAsync, type CommonResult } from './call.ts';
+import { buildCall, checkOutputs, readSignal, runAsync, type CommonResult } from './call.ts';
 import { commonOptions, readProblem, type Problem } from './prepare.ts';
 import type { AsyncOptions, LossOptions, Only, SoftmaxLossResult } from './types.ts';
 
@@ -57,5 +57,6 @@ function prepare(where: string, options: SoftmaxLossOptions, asynchronous: boole
   checkOptions(where, options, asynchronous ? [...commonOptions, 'signal'] : commonOptions);
   if (asynchronous) readSignal(options.signal);
   const problem = readProblem(where, options, asynchronous, [], ['dense']);
-  return { problem, built: buildCall(problem, new Int32Array(0), true) };
+  checkOutputs(problem, 0);
+  return { problem, built: buildCall(problem) };
 }

@@ -66,33 +66,24 @@ void* read_array_of(Napi::Env env, napi_value value, const char* name, napi_type
   return array.data;
 }
 
+Ids ids_of(Napi::Env env, const TypedArray& array, const char* name) {
+  if (array.type == napi_int32_array) return static_cast<const int32_t*>(array.data);
+  if (array.type == napi_bigint64_array) return static_cast<const int64_t*>(array.data);
+  throw_internal(env, std::string(name) + ": not an Int32Array or BigInt64Array");
+}
+
 std::vector<int64_t> read_ids(Napi::Env env, napi_value value, const char* name) {
-  TypedArray array = read_typed_array(env, value, name);
+  const TypedArray array = read_typed_array(env, value, name);
+  const Ids from = ids_of(env, array, name);
   std::vector<int64_t> ids(array.length);
-  if (array.type == napi_int32_array) {
-    const int32_t* from = static_cast<const int32_t*>(array.data);
-    for (size_t i = 0; i < array.length; ++i) ids[i] = from[i];
-  } else if (array.type == napi_bigint64_array) {
-    if (array.length) std::memcpy(ids.data(), array.data, array.length * sizeof(int64_t));
-  } else {
-    throw_internal(env, std::string(name) + ": not an Int32Array or BigInt64Array");
-  }
+  for (size_t i = 0; i < array.length; ++i) ids[i] = from[static_cast<int64_t>(i)];
   return ids;
 }
 
-std::vector<double> read_doubles(Napi::Env env, napi_value value, const char* name, size_t length) {
-  TypedArray array = read_typed_array(env, value, name);
-  if (array.length != length) throw_internal(env, std::string(name) + ": wrong length");
-  std::vector<double> numbers(length);
-  if (array.type == napi_float32_array) {
-    const float* from = static_cast<const float*>(array.data);
-    for (size_t i = 0; i < length; ++i) numbers[i] = from[i];
-  } else if (array.type == napi_float64_array) {
-    if (length) std::memcpy(numbers.data(), array.data, length * sizeof(double));
-  } else {
-    throw_internal(env, std::string(name) + ": not a Float32Array or Float64Array");
-  }
-  return numbers;
+Counts counts_of(Napi::Env env, const TypedArray& array, const char* name) {
+  if (array.type == napi_float32_array) return static_cast<const float*>(array.data);
+  if (array.type == napi_float64_array) return static_cast<const double*>(array.data);
+  throw_internal(env, std::string(name) + ": not a Float32Array or Float64Array");
 }
 
 int64_t read_size(Napi::Env env, napi_value value, const char* name) {
@@ -129,15 +120,14 @@ bool get_bool(Napi::Env env, napi_value object, const char* key) {
   return flag;
 }
 
-Napi::Value make_ids(Napi::Env env, const int64_t* ids, size_t length, bool wide) {
+Napi::Value make_ids(Napi::Env env, const void* ids, size_t length, bool wide) {
   if (wide) {
     Napi::BigInt64Array array = Napi::BigInt64Array::New(env, length);
     if (length) std::memcpy(array.Data(), ids, length * sizeof(int64_t));
     return array;
   }
   Napi::Int32Array array = Napi::Int32Array::New(env, length);
-  int32_t* to = array.Data();
-  for (size_t i = 0; i < length; ++i) to[i] = static_cast<int32_t>(ids[i]);
+  if (length) std::memcpy(array.Data(), ids, length * sizeof(int32_t));
   return array;
 }
 

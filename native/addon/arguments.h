@@ -10,6 +10,7 @@
 
 #include "core/dtype.h"
 #include "core/status.h"
+#include "core/views.h"
 
 namespace sampled_softmax {
 
@@ -33,10 +34,12 @@ struct TypedArray {
 // JavaScript unless the buffer is pinned.
 TypedArray read_typed_array(Napi::Env env, napi_value value, const char* name);
 void* read_array_of(Napi::Env env, napi_value value, const char* name, napi_typedarray_type type, size_t length);
-// Int32Array or BigInt64Array as 64-bit ids, copied.
+// Int32Array or BigInt64Array, in place.
+Ids ids_of(Napi::Env env, const TypedArray& array, const char* name);
+// The same as 64-bit ids, copied.
 std::vector<int64_t> read_ids(Napi::Env env, napi_value value, const char* name);
-// Float32Array or Float64Array as doubles, copied; `length` elements.
-std::vector<double> read_doubles(Napi::Env env, napi_value value, const char* name, size_t length);
+// Float32Array or Float64Array, in place.
+Counts counts_of(Napi::Env env, const TypedArray& array, const char* name);
 // A non-negative number that is an exact integer below 2^53.
 int64_t read_size(Napi::Env env, napi_value value, const char* name);
 napi_value get(Napi::Env env, napi_value object, const char* key);
@@ -48,7 +51,7 @@ inline int64_t get_size(Napi::Env env, napi_value object, const char* key) {
 double get_double(Napi::Env env, napi_value object, const char* key);
 bool get_bool(Napi::Env env, napi_value object, const char* key);
 
-// Ids as a new Int32Array where `wide` is false, else a BigInt64Array.
-Napi::Value make_ids(Napi::Env env, const int64_t* ids, size_t length, bool wide);
+// A new Int32Array or BigInt64Array.
+Napi::Value make_ids(Napi::Env env, const void* ids, size_t length, bool wide);
 
 }  // namespace sampled_softmax

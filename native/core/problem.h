@@ -10,6 +10,7 @@
 
 #include "core/dtype.h"
 #include "core/sharding.h"
+#include "core/views.h"
 
 namespace sampled_softmax {
 
@@ -33,7 +34,7 @@ struct ClassRows {
 struct RowGradients {
   void* values = nullptr;  // [num_rows, width] in the arithmetic's dtype; null: not wanted. Every row is written
   int64_t num_rows = 0;
-  const int64_t* slot_row = nullptr;  // [slots]: the output row of each slot; null: slot k goes to row k
+  Ids slot_row;                  // [slots]: the output row of each slot; null: slot k goes to row k
   bool merged = false;           // several slots may share a row, or a row may have none: sums, zeros where no slot
   bool sampled_distinct = true;  // no two sampled slots share a row (they may share with labels)
 };
@@ -67,10 +68,10 @@ struct SampledProblem {
   ClassRows biases;              // num_shards 0: none
   const void* inputs = nullptr;  // [B, D]
   DType inputs_dtype = DType::float32;
-  const int64_t* labels = nullptr;                 // [B, T]
-  const int64_t* sampled = nullptr;                // [S], repeats allowed
-  const double* true_expected_count = nullptr;     // [B, T]; may be null unless subtract_log_q
-  const double* sampled_expected_count = nullptr;  // [S]; as above
+  Ids labels;                     // [B, T]
+  Ids sampled;                    // [S], repeats allowed
+  Counts true_expected_count;     // [B, T]; may be null unless subtract_log_q
+  Counts sampled_expected_count;  // [S]; as above
 
   // Gradients are of sum_i g_i * loss_i with g_i = upstream_scale * (upstream ? upstream[i] : 1).
   const double* upstream = nullptr;  // [B]
@@ -95,7 +96,7 @@ struct SoftmaxProblem {
   ClassRows biases;
   const void* inputs = nullptr;
   DType inputs_dtype = DType::float32;
-  const int64_t* labels = nullptr;  // [B, T]
+  Ids labels;  // [B, T]
 
   const double* upstream = nullptr;
   double upstream_scale = 1;

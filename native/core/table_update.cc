@@ -34,7 +34,7 @@ Groups group(const int64_t* rows, int64_t count) {
   if (strictly_ascending(rows, count)) return groups;
   std::vector<Keyed> order(static_cast<size_t>(count));
   for (int64_t k = 0; k < count; ++k) order[k] = {rows[k], k};
-  radix_sort(order);
+  sort_by_key(order);
   groups.member.resize(order.size());
   for (int64_t k = 0; k < count; ++k) {
     groups.member[k] = order[k].item;

@@ -19,8 +19,8 @@ void clear(const RowGradients& gradients, int64_t width) {
 }
 
 // Large outputs are usually fresh from the system. Threads that write side by side would wait for the same huge pages
-// (10 of 60 ms with 34 MB of class gradients), so each page is touched by one thread first. By a write: a read would map
-// the shared page of zeros, and the write after it would copy that one and interrupt every thread.
+// (10 of 60 ms with 34 MB of class gradients), so each page is touched by one thread first. By a write: a read would
+// map the shared page of zeros, and the write after it would copy that one and interrupt every thread.
 void prepare_output(void* data, int64_t bytes, int threads) {
   constexpr int64_t kTask = int64_t{2} << 20, kPage = 4096;
   if (!data || bytes < 4 * kTask) return;

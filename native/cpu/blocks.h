@@ -16,6 +16,7 @@ constexpr int64_t kColumnsAtATime = 240;
 // Of the logits of a group of strips, to be looked at while they are in the L2 cache.
 constexpr int64_t kColumnsToSee = 4 * kColumnsAtATime;
 constexpr int64_t kMostColumnsPerTask = 16 * 16;
+constexpr int64_t kMostTogether = 4;  // strips that a task has at hand
 
 // Strips whose logits or probabilities, of `size` bytes, are kept at a time: blocks of nearly one size. More rows mean
 // fewer passes over the class gradients, and enough strips for every thread.
@@ -34,7 +35,7 @@ static inline int64_t strips_per_block(int64_t columns, int64_t size, int64_t di
 // Strips that go through the columns side by side, so that a block of class rows in the L2 cache serves them all. Where
 // all class rows, of `bytes`, would stay in that cache anyway, fewer: two tasks to a thread, so that they end together.
 static inline int64_t strips_together(int64_t block, int threads, int64_t bytes) {
-  return std::clamp<int64_t>(block / (bytes > kMiB ? threads : 2 * threads), 1, 4);
+  return std::clamp<int64_t>(block / (bytes > kMiB ? threads : 2 * threads), 1, kMostTogether);
 }
 
 // Several tasks to a thread, so that they end together.

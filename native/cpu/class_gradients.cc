@@ -49,26 +49,28 @@ template <class T>
 void Step<T>::write_bias_gradients() {
   const RowGradients& g = p.bias_gradients;
   T* values = static_cast<T*>(g.values);
-  const int64_t labels = p.batch * p.num_true;
   if (!g.merged && !full) {
-    for (int64_t i = 0; i < labels; ++i) values[label_row(g, i)] = static_cast<T>(true_dz[i]);
     for (int64_t c = 0; c < p.num_sampled; ++c) values[column_row(g, c)] = static_cast<T>(column_bias_gradients[c]);
     return;
   }
   std::vector<double> totals(static_cast<size_t>(g.num_rows), 0.0);
-  for (int64_t i = 0; i < labels; ++i) totals[static_cast<size_t>(label_row(g, i))] += true_dz[i];
+  for (int64_t i = 0; i < p.batch * p.num_true; ++i) totals[static_cast<size_t>(label_row(g, i))] += all_true_dz[i];
   for (int64_t c = 0; c < p.num_sampled; ++c) totals[static_cast<size_t>(column_row(g, c))] += column_bias_gradients[c];
   for (int64_t r = 0; r < g.num_rows; ++r) values[r] = static_cast<T>(totals[static_cast<size_t>(r)]);
 }
 
 template <class T>
-void Step<T>::write_label_gradients(int64_t strip, const T* rows) {
-  const RowGradients& g = p.weight_gradients;
-  if (!g.values || g.merged || full) return;
-  const int64_t first = strip * NR, begin = first * p.num_true, end = begin + rows_of(strip) * p.num_true;
-  for (int64_t i = begin; i < end; ++i) {
-    k.scaled(static_cast<T>(true_dz[i]), rows + (i / p.num_true - first) * p.dim, p.dim,
-             static_cast<T*>(g.values) + label_row(g, i) * p.dim);
+void Step<T>::write_label_gradients(int64_t strip, int worker, const T* rows) {
+  if (full) return;
+  const RowGradients &weights = p.weight_gradients, &biases = p.bias_gradients;
+  const int64_t begin = strip * NR * p.num_true, count = rows_of(strip) * p.num_true;
+  const double* dz = true_dz(strip, worker);
+  for (int64_t i = 0; i < count && weights.values && !weights.merged; ++i) {
+    k.scaled(static_cast<T>(dz[i]), rows + i / p.num_true * p.dim, p.dim,
+             static_cast<T*>(weights.values) + label_row(weights, begin + i) * p.dim);
+  }
+  for (int64_t i = 0; i < count && biases.values && !biases.merged; ++i) {
+    static_cast<T*>(biases.values)[label_row(biases, begin + i)] = static_cast<T>(dz[i]);
   }
 }
 
@@ -80,31 +82,40 @@ void Step<T>::finish_class_gradients(const T* unmerged) {
 
 template <class T>
 void Step<T>::merge_class_gradients(const T* unmerged) {
+  const int64_t slots = p.batch * p.num_true + (unmerged ? p.num_sampled : 0);
+  if (p.weight_gradients.num_rows <= kNarrowKeys && slots <= kNarrowKeys) merge_slots<NarrowKeyed>(slots, unmerged);
+  else merge_slots<Keyed>(slots, unmerged);
+}
+
+template <class T>
+template <class Item>
+void Step<T>::merge_slots(int64_t slots, const T* unmerged) {
   const RowGradients& g = p.weight_gradients;
   const int64_t labels = p.batch * p.num_true;
-  std::vector<Keyed> order;  // slots by their rows
-  order.reserve(static_cast<size_t>(labels + (unmerged ? p.num_sampled : 0)));
-  for (int64_t i = 0; i < labels; ++i) order.push_back({label_row(g, i), i});
-  for (int64_t c = 0; unmerged && c < p.num_sampled; ++c) order.push_back({column_row(g, c), labels + c});
-  radix_sort(order);
-  std::vector<size_t> starts;  // of the rows
-  for (size_t i = 0; i < order.size(); ++i) {
-    if (i == 0 || order[i].key != order[i - 1].key) starts.push_back(i);
+  std::vector<Item> order(static_cast<size_t>(slots));  // by their rows
+  for (int64_t k = 0; k < slots; ++k) {
+    Item& item = order[static_cast<size_t>(k)];
+    item.key = static_cast<decltype(Item::key)>(k < labels ? label_row(g, k) : column_row(g, k - labels));
+    item.item = static_cast<decltype(Item::item)>(k);
   }
-  starts.push_back(order.size());
-  constexpr int64_t kRows = 64;
-  const int64_t rows = static_cast<int64_t>(starts.size()) - 1;
-  parallel_for((rows + kRows - 1) / kRows, threads, [&](int64_t task, int worker) {
+  sort_by_key(order);
+  constexpr int64_t kSlots = 64;  // a task has the rows that begin among these
+  parallel_for((slots + kSlots - 1) / kSlots, threads, [&](int64_t task, int worker) {
+    const size_t end = std::min(order.size(), static_cast<size_t>((task + 1) * kSlots));
     double* sum = worker_sums + worker * p.dim;
-    for (int64_t r = task * kRows; r < std::min(rows, (task + 1) * kRows); ++r) {
-      const size_t begin = starts[static_cast<size_t>(r)], end = starts[static_cast<size_t>(r) + 1];
-      T* out = static_cast<T*>(g.values) + order[begin].key * p.dim;
+    for (size_t i = static_cast<size_t>(task * kSlots); i < end;) {
+      const auto key = order[i].key;
+      if (i > 0 && order[i - 1].key == key) {
+        ++i;
+        continue;
+      }
+      T* out = static_cast<T*>(g.values) + static_cast<int64_t>(key) * p.dim;
       std::copy(out, out + p.dim, sum);
-      for (size_t i = begin; i < end; ++i) {
-        const int64_t slot = order[i].item;
+      for (; i < order.size() && order[i].key == key; ++i) {
+        const int64_t slot = static_cast<int64_t>(order[i].item);
         const bool label = slot < labels;
         const T* row = label ? input_row(slot / p.num_true, room(worker)) : unmerged + (slot - labels) * p.dim;
-        const double by = label ? true_dz[slot] : 1;
+        const double by = label ? all_true_dz[slot] : 1;
         for (int64_t d = 0; d < p.dim; ++d) sum[d] += by * static_cast<double>(row[d]);
       }
       for (int64_t d = 0; d < p.dim; ++d) out[d] = static_cast<T>(sum[d]);
@@ -116,7 +127,7 @@ void Step<T>::merge_class_gradients(const T* unmerged) {
   template int64_t Step<T>::column_row(const RowGradients&, int64_t) const; \
   template bool Step<T>::sums_columns_apart() const;                        \
   template void Step<T>::clear_merged();                                    \
-  template void Step<T>::write_label_gradients(int64_t, const T*);          \
+  template void Step<T>::write_label_gradients(int64_t, int, const T*);     \
   template void Step<T>::finish_class_gradients(const T*);
 INSTANTIATE(float)
 INSTANTIATE(double)

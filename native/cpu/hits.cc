@@ -1,23 +1,29 @@
 #include "cpu/hits.h"
 
+#include <algorithm>
+
 namespace sampled_softmax {
 
-Hits::Hits(const int64_t* sampled, int64_t count, HitMask mask) : sampled_(sampled) {
-  if (mask == HitMask::keep || count == 0) return;
+Hits::Hits(const SampledProblem& p) {
+  const int64_t labels = p.batch * p.num_true;
+  if (p.hits == HitMask::keep || p.num_sampled == 0 || labels == 0) return;
+  const bool by_label = labels < p.num_sampled;
   int bits = 2;
-  while ((int64_t{1} << bits) < 2 * count) ++bits;
+  while ((int64_t{1} << bits) < 2 * std::min(labels, p.num_sampled)) ++bits;
   shift_ = 64 - bits;
-  mask_ = (uint64_t{1} << bits) - 1;
-  table_.assign(size_t{1} << bits, -1);
-  for (int64_t c = 0; c < count; ++c) {
-    uint64_t i = hash(sampled[c]);
-    while (table_[i & mask_] >= 0 && sampled[table_[i & mask_]] != sampled[c]) ++i;
-    int32_t& slot = table_[i & mask_];
-    if (slot >= 0 && mask == HitMask::all) {
-      if (next_.empty()) next_.assign(static_cast<size_t>(count), -1);
-      next_[static_cast<size_t>(c)] = slot;
+  table_.assign(size_t{1} << bits, {kNobody, kNone});
+  for (int64_t i = 0; by_label && i < labels; ++i) table_[slot_of(p.labels[i])].class_id = p.labels[i];
+  for (int64_t c = 0; c < p.num_sampled; ++c) {
+    const int64_t id = p.sampled[c];
+    Slot& slot = table_[slot_of(id)];
+    if (by_label && slot.class_id != id) continue;
+    slot.class_id = id;
+    if (p.hits == HitMask::last && slot.first != kNone) {
+      columns_[static_cast<size_t>(slot.first)].column = static_cast<int32_t>(c);
+      continue;
     }
-    slot = static_cast<int32_t>(c);
+    columns_.push_back({static_cast<int32_t>(c), slot.first});
+    slot.first = static_cast<int32_t>(columns_.size() - 1);
   }
 }
 

@@ -17,15 +17,15 @@ namespace {
 
 // The work on one group of strips, up to the input gradients. e: [strips][columns][NR] of this group.
 template <class T>
-void process_strips(Step<T>& s, const Columns<T>& columns, int64_t first, int64_t count, T* e, T* packed_inputs,
-                    T* transposed, T* room, T* panels, int64_t panel_stride) {
+void process_strips(Step<T>& s, const Columns<T>& columns, int64_t first, int64_t count, T* e, int worker,
+                    T* packed_inputs, T* transposed, T* panels, int64_t panel_stride) {
   const int MR = s.MR, NR = s.NR;
   const int64_t dim = s.p.dim, tiles = s.tiles_of(columns.count), stride = tiles * MR * NR;
   for (int64_t q = 0; q < count; ++q) {
-    const T* rows = s.input_rows(first + q, room);
+    const T* rows = s.input_rows(first + q, s.room(worker));
     s.k.pack_strip(rows, s.rows_of(first + q), dim, packed_inputs + q * NR * dim);
-    s.find_true_logits(first + q, rows, room + NR * dim);
-    s.start_rows(first + q);
+    s.find_true_logits(first + q, worker, rows);
+    s.start_rows(first + q, worker);
   }
   for (int64_t seen = 0; seen < columns.count; seen += kColumnsToSee) {
     const int64_t end = std::min(seen + kColumnsToSee, columns.count);
@@ -40,14 +40,12 @@ void process_strips(Step<T>& s, const Columns<T>& columns, int64_t first, int64_
   for (int64_t q = 0; q < count; ++q) {
     const int64_t strip = first + q;
     T* z = e + q * stride;
-    s.activate(strip, columns.count, z);
+    s.activate(strip, worker, columns.count, z);
     if (!s.wants_gradients) continue;
     s.clear_padding(strip, columns.count, z);
-    if (panels) {
-      const T* rows = s.input_rows(strip, room);
-      s.k.pack_panels(rows, s.rows_of(strip), dim, s.scale + strip * NR, panels + q * NR * NR, panel_stride);
-      s.write_label_gradients(strip, rows);
-    }
+    const T* rows = s.input_rows(strip, s.room(worker));
+    if (panels) s.k.pack_panels(rows, s.rows_of(strip), dim, s.scale + strip * NR, panels + q * NR * NR, panel_stride);
+    s.write_label_gradients(strip, worker, rows);
   }
   if (!transposed) return;
   const int64_t transposed_size = (dim + MR) * NR;
@@ -58,7 +56,7 @@ void process_strips(Step<T>& s, const Columns<T>& columns, int64_t first, int64_
                           e + q * stride + c * NR, dim, transposed + q * transposed_size, true);
     }
   }
-  for (int64_t q = 0; q < count; ++q) s.write_input_gradients(first + q, transposed + q * transposed_size, room);
+  for (int64_t q = 0; q < count; ++q) s.write_input_gradients(first + q, worker, transposed + q * transposed_size);
 }
 
 }  // namespace
@@ -84,7 +82,7 @@ Status run_kept(Step<T>& s) {
   columns.count = p.num_sampled;
   T *e = nullptr, *panels = nullptr, *unmerged = nullptr, *worker_inputs = nullptr, *worker_transposed = nullptr;
   const int64_t inputs_size = together * NR * dim, transposed_size = together * (dim + s.MR) * NR;
-  s.plan_rows();
+  s.plan_rows(true);
   s.scratch.plan(columns.tiles, tiles * s.MR * dim + kTileSlack);
   s.scratch.plan(columns.offset, tiles * s.MR);
   s.scratch.plan(e, block * stride);
@@ -102,9 +100,9 @@ Status run_kept(Step<T>& s) {
     parallel_for((n + together - 1) / together, threads, [&](int64_t task, int worker) {
       if (s.aborted()) return;
       const int64_t q = task * together;
-      process_strips(s, columns, first + q, std::min(together, n - q), e + q * stride,
+      process_strips(s, columns, first + q, std::min(together, n - q), e + q * stride, worker,
                      worker_inputs + worker * inputs_size,
-                     worker_transposed ? worker_transposed + worker * transposed_size : nullptr, s.room(worker),
+                     worker_transposed ? worker_transposed + worker * transposed_size : nullptr,
                      panels ? panels + q * NR * NR : nullptr, panel_stride);
     });
     if (s.aborted()) return Status::error(Code::aborted, "aborted");

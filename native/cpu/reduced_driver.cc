@@ -56,7 +56,7 @@ Reduced::Reduced(Step<float>& step)
 
 Status Reduced::plan() {
   Scratch& scratch = s.scratch;
-  s.plan_rows();
+  s.plan_rows(true);
   scratch.plan(tiles_along_dims, tiles * MR * depth + kTileSlack);
   scratch.plan(tiles_along_columns, tiles * MR / 2 * dim + kTileSlack);
   scratch.plan(offset, tiles * MR);
@@ -93,8 +93,8 @@ void Reduced::process_strips(int64_t first, int64_t q0, int64_t count, int worke
   for (int64_t q = 0; q < count; ++q) {
     const float* rows = s.input_rows(first + q0 + q, room);
     k.pack_strip(rows, s.rows_of(first + q0 + q), dim, packed + q * NR * depth);
-    s.find_true_logits(first + q0 + q, rows, room + NR * dim);
-    s.start_rows(first + q0 + q);
+    s.find_true_logits(first + q0 + q, worker, rows);
+    s.start_rows(first + q0 + q, worker);
   }
   for (int64_t t = 0; t < tiles; t += step) {
     for (int64_t q = 0; q < count; ++q) {
@@ -106,7 +106,7 @@ void Reduced::process_strips(int64_t first, int64_t q0, int64_t count, int worke
     const int64_t strip = first + q0 + q;
     float* zq = logits + q * z_stride;
     s.see_logits(strip, 0, p.num_sampled, zq);
-    s.activate(strip, p.num_sampled, zq);
+    s.activate(strip, worker, p.num_sampled, zq);
     if (!s.wants_gradients) continue;
     s.clear_padding(strip, p.num_sampled, zq);
     // Before they are rounded: what is left of a sum whose terms cancel should not be their rounding.
@@ -115,16 +115,16 @@ void Reduced::process_strips(int64_t first, int64_t q0, int64_t count, int worke
     }
     Pair* columns = e_along_columns + worker * e_stride;
     k.round(zq, tiles, columns, e_along_rows + (q0 + q) * e_stride);
+    const float* rows = s.input_rows(strip, room);
     if (panels) {
-      const float* rows = s.input_rows(strip, room);
       k.pack_panels(rows, s.rows_of(strip), dim, s.scale + strip * NR, panels + (q0 + q) * NR / 2 * NR, panel_stride);
-      s.write_label_gradients(strip, rows);
     }
+    s.write_label_gradients(strip, worker, rows);
     if (p.input_gradients) {
       float* out = transposed + worker * (dim + MR) * NR;
       if (!tiles) std::fill(out, out + dim * NR, 0.0f);
       k.input_gradients(tiles_along_columns, tiles, columns, dim, out);
-      s.write_input_gradients(strip, out, room);
+      s.write_input_gradients(strip, worker, out);
     }
   }
 }

@@ -30,48 +30,48 @@ const T* Step<T>::input_row(int64_t row, T* room) const {
 }
 
 template <class T>
-void Step<T>::find_true_logits(int64_t strip, const T* rows, T* room) {
+void Step<T>::find_true_logits(int64_t strip, int worker, const T* rows) {
   const int64_t begin = strip * NR * p.num_true, end = begin + rows_of(strip) * p.num_true;
+  double* logits = true_logits(strip, worker);
+  T* label_room = room(worker) + NR * p.dim;
   for (int64_t i = begin; i < end; ++i) {
     if (i + kAhead < end) prefetch_row(stored_row(p.weights, p.labels[i + kAhead]), p.dim);
     const int64_t label = p.labels[i];
-    const T* weights = read_row(k, stored_row(p.weights, label), p.dim, room);
+    const T* weights = read_row(k, stored_row(p.weights, label), p.dim, label_room);
     double offset = read_bias(p.biases, label);
     if (p.subtract_log_q) offset -= std::log(p.true_expected_count[i]);
-    true_logits[i] = k.dot(rows + (i / p.num_true - strip * NR) * p.dim, weights, p.dim) + offset;
+    logits[i - begin] = k.dot(rows + (i - begin) / p.num_true * p.dim, weights, p.dim) + offset;
   }
 }
 
 template <class T>
 void Step<T>::exclude_hits(int64_t strip, int64_t begin, int64_t count, T* z) const {
   if (p.hits == HitMask::keep) return;
-  const int64_t rows = rows_of(strip);
+  const int64_t rows = rows_of(strip), first = strip * NR * p.num_true;
   for (int64_t r = 0; r < rows; ++r) {
-    const int64_t* labels = p.labels + (strip * NR + r) * p.num_true;
     for (int64_t j = 0; j < p.num_true; ++j) {
-      hits.each(labels[j], begin, begin + count,
+      hits.each(p.labels[first + r * p.num_true + j], begin, begin + count,
                 [&](int64_t c) { z[(c - begin) * NR + r] = -std::numeric_limits<T>::infinity(); });
     }
   }
 }
 
 template <class T>
-void Step<T>::include_true_logits(int64_t strip) {
+void Step<T>::include_true_logits(int64_t strip, int worker) {
   if (full) return;
-  const int64_t rows = rows_of(strip);
-  for (int64_t r = 0; r < rows; ++r) {
-    const int64_t row = strip * NR + r;
-    for (int64_t j = 0; j < p.num_true; ++j)
-      max[row] = std::max(max[row], static_cast<T>(true_logits[row * p.num_true + j]));
+  const double* logits = true_logits(strip, worker);
+  for (int64_t i = 0; i < rows_of(strip) * p.num_true; ++i) {
+    T& largest = max[strip * NR + i / p.num_true];
+    largest = std::max(largest, static_cast<T>(logits[i]));
   }
 }
 
 template <class T>
-void Step<T>::start_rows(int64_t strip) {
+void Step<T>::start_rows(int64_t strip, int worker) {
   const int64_t row = strip * NR;
   std::fill(sum + row, sum + row + NR, 0.0);
   std::fill(max + row, max + row + NR, -std::numeric_limits<T>::infinity());
-  if (p.loss == Loss::softmax) include_true_logits(strip);
+  if (p.loss == Loss::softmax) include_true_logits(strip, worker);
 }
 
 template <class T>
@@ -81,20 +81,20 @@ void Step<T>::see_logits(int64_t strip, int64_t begin, int64_t count, T* z) {
 }
 
 template <class T>
-void Step<T>::activate(int64_t strip, int64_t columns, T* z) {
+void Step<T>::activate(int64_t strip, int worker, int64_t columns, T* z) {
   const int64_t row = strip * NR;
   if (p.loss == Loss::logistic) k.logistic(z, columns, sum + row);
   else k.exponentials(z, columns, max + row, sum + row);
-  finish_rows(strip);
+  finish_rows(strip, worker);
 }
 
 template <class T>
-void Step<T>::finish_rows(int64_t strip) {
+void Step<T>::finish_rows(int64_t strip, int worker) {
   const int64_t begin = strip * NR, end = begin + rows_of(strip);
   T* losses = static_cast<T*>(p.losses);
   for (int64_t i = begin; i < end; ++i) {
-    const double* logits = true_logits + i * p.num_true;
-    double* dz = true_dz + i * p.num_true;
+    const double* logits = true_logits(strip, worker) + (i - begin) * p.num_true;
+    double* dz = true_dz(strip, worker) + (i - begin) * p.num_true;
     RowTerms terms;
     if (p.loss == Loss::logistic) {
       terms = logistic_terms(logits, p.num_true, sum[i], upstream(i), dz);
@@ -117,28 +117,29 @@ void Step<T>::clear_padding(int64_t strip, int64_t columns, T* e) const {
 }
 
 template <class T>
-void Step<T>::write_input_gradients(int64_t strip, const T* transposed, T* room) {
+void Step<T>::write_input_gradients(int64_t strip, int worker, const T* transposed) {
   const int64_t rows = rows_of(strip), first = strip * NR;
   T* out = static_cast<T*>(p.input_gradients) + first * p.dim;
   k.unpack_strip(transposed, rows, p.dim, scale + first, out);
-  for (int64_t i = first * p.num_true; i < (first + rows) * p.num_true; ++i) {
-    const T* weights = read_row(k, stored_row(p.weights, p.labels[i]), p.dim, room);
-    k.add_scaled(static_cast<T>(true_dz[i]), weights, p.dim, out + (i / p.num_true - first) * p.dim);
+  const double* dz = true_dz(strip, worker);
+  for (int64_t i = 0; i < rows * p.num_true; ++i) {
+    const T* weights = read_row(k, stored_row(p.weights, p.labels[first * p.num_true + i]), p.dim, room(worker));
+    k.add_scaled(static_cast<T>(dz[i]), weights, p.dim, out + i / p.num_true * p.dim);
   }
 }
 
 #define INSTANTIATE(T)                                                      \
   template const T* Step<T>::input_rows(int64_t, T*) const;                 \
   template const T* Step<T>::input_row(int64_t, T*) const;                  \
-  template void Step<T>::find_true_logits(int64_t, const T*, T*);           \
+  template void Step<T>::find_true_logits(int64_t, int, const T*);          \
   template void Step<T>::exclude_hits(int64_t, int64_t, int64_t, T*) const; \
-  template void Step<T>::include_true_logits(int64_t);                      \
-  template void Step<T>::finish_rows(int64_t);                              \
-  template void Step<T>::start_rows(int64_t);                               \
+  template void Step<T>::include_true_logits(int64_t, int);                 \
+  template void Step<T>::finish_rows(int64_t, int);                         \
+  template void Step<T>::start_rows(int64_t, int);                          \
   template void Step<T>::see_logits(int64_t, int64_t, int64_t, T*);         \
-  template void Step<T>::activate(int64_t, int64_t, T*);                    \
+  template void Step<T>::activate(int64_t, int, int64_t, T*);               \
   template void Step<T>::clear_padding(int64_t, int64_t, T*) const;         \
-  template void Step<T>::write_input_gradients(int64_t, const T*, T*);
+  template void Step<T>::write_input_gradients(int64_t, int, const T*);
 INSTANTIATE(float)
 INSTANTIATE(double)
 #undef INSTANTIATE

@@ -30,16 +30,18 @@ Step<T>::Step(const SampledProblem& problem, bool is_full, int num_threads)
       padded_dim((p.dim + NR - 1) / NR * NR),
       wants_gradients(p.input_gradients || p.weight_gradients.values || p.bias_gradients.values),
       threads(num_threads),
-      hits(p.sampled, p.num_sampled, p.hits) {}
+      hits(p) {}
 
 template <class T>
-void Step<T>::plan_rows() {
+void Step<T>::plan_rows(bool at_once) {
   const int64_t rows = strips() * NR;
   scratch.plan(max, rows);
   scratch.plan(sum, rows);
   scratch.plan(scale, rows);
-  scratch.plan(true_logits, p.batch * p.num_true);
-  scratch.plan(true_dz, p.batch * p.num_true);
+  const int64_t labels = p.batch * p.num_true, own = threads * kMostTogether * NR * p.num_true;
+  const bool outlast = full || p.weight_gradients.merged || p.bias_gradients.merged;
+  scratch.plan(at_once ? worker_true_logits : all_true_logits, at_once ? own : labels);
+  scratch.plan(at_once && !outlast ? worker_true_dz : all_true_dz, at_once && !outlast ? own : labels);
   if (p.bias_gradients.values) scratch.plan(column_bias_gradients, p.num_sampled);
   worker_rows_size = std::max(NR + 1, MR) * p.dim;
   if (p.weight_gradients.values && (p.weight_gradients.merged || full)) scratch.plan(worker_sums, threads * p.dim);

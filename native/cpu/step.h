@@ -9,6 +9,7 @@
 
 #include "core/problem.h"
 #include "core/status.h"
+#include "cpu/blocks.h"
 #include "cpu/hits.h"
 #include "cpu/kernels/kernels.h"
 #include "cpu/scratch.h"
@@ -41,12 +42,14 @@ struct Step {
   T* max = nullptr;
   double* sum = nullptr;
   double* scale = nullptr;
-  double* true_logits = nullptr;            // [B * T]
-  double* true_dz = nullptr;                // [B * T] their gradients
   double* column_bias_gradients = nullptr;  // [S], sums of the columns; null where biases want none
-  T* worker_rows = nullptr;                 // [threads][max(NR + 1, MR)][D] converted rows
+  T* worker_rows = nullptr;                 // [threads][max(NR + 1, MR)][D] converted rows; a strip's, then a label's
   int64_t worker_rows_size = 0;
   double* worker_sums = nullptr;  // [threads][D], where rows are merged
+  // Logits of the true classes, and their gradients: a worker's own, for the strips that it has at hand. All are kept
+  // only where the labels outlast their strip.
+  double *worker_true_logits = nullptr, *worker_true_dz = nullptr;  // [threads][kMostTogether][NR * T]
+  double *all_true_logits = nullptr, *all_true_dz = nullptr;        // [B * T]
 
   int64_t strips() const { return (p.batch + NR - 1) / NR; }
   int64_t rows_of(int64_t strip) const { return p.batch - strip * NR < NR ? p.batch - strip * NR : NR; }
@@ -54,30 +57,41 @@ struct Step {
   int64_t class_of(int64_t column) const { return p.sampled ? p.sampled[column] : column; }
   double upstream(int64_t row) const { return p.upstream_scale * (p.upstream ? p.upstream[row] : 1.0); }
   bool aborted() const { return p.abort_flag && p.abort_flag->load(std::memory_order_relaxed) != 0; }
-  T* room(int worker) { return worker_rows + worker * worker_rows_size; }
+  T* room(int worker) const { return worker_rows + worker * worker_rows_size; }
 
-  void plan_rows();
+  double* true_logits(int64_t strip, int worker) const {
+    return all_true_logits ? all_true_logits + strip * NR * p.num_true : worker_true_logits + own_labels(strip, worker);
+  }
+  double* true_dz(int64_t strip, int worker) const {
+    return all_true_dz ? all_true_dz + strip * NR * p.num_true : worker_true_dz + own_labels(strip, worker);
+  }
+  int64_t own_labels(int64_t strip, int worker) const {
+    return (worker * kMostTogether + strip % kMostTogether) * NR * p.num_true;
+  }
+
+  // `at_once`: a strip goes from its logits to its gradients in one task.
+  void plan_rows(bool at_once);
 
   // ---- rows.cc
   // The strip's rows as T: the caller's own memory, or converted into `room`.
   const T* input_rows(int64_t strip, T* room) const;
   const T* input_row(int64_t row, T* room) const;
   // true_logits of the strip's rows.
-  void find_true_logits(int64_t strip, const T* rows, T* room);
+  void find_true_logits(int64_t strip, int worker, const T* rows);
   // Leaves the accidental hits of the strip's rows out of z, which holds columns [begin, begin + count).
   void exclude_hits(int64_t strip, int64_t begin, int64_t count, T* z) const;
   // Raises max of the strip's rows to their true logits.
-  void include_true_logits(int64_t strip);
+  void include_true_logits(int64_t strip, int worker);
   // The three steps from the logits of the strip's rows to what their gradients are multiples of, in place, and to
   // their losses: before the first logit; once for all logits of columns [begin, begin + count), in pieces small enough
   // to be in a cache still; after the last.
-  void start_rows(int64_t strip);
+  void start_rows(int64_t strip, int worker);
   void see_logits(int64_t strip, int64_t begin, int64_t count, T* z);
-  void activate(int64_t strip, int64_t columns, T* z);
+  void activate(int64_t strip, int worker, int64_t columns, T* z);
   // From max and sum to the losses, scale and true_dz.
-  void finish_rows(int64_t strip);
+  void finish_rows(int64_t strip, int worker);
   // input_gradients of the strip: scale * transposed [D][NR], plus the true classes' part.
-  void write_input_gradients(int64_t strip, const T* transposed, T* room);
+  void write_input_gradients(int64_t strip, int worker, const T* transposed);
 
   // Zeroes what the strip's e holds beyond its rows: the class gradients sum over whole strips.
   void clear_padding(int64_t strip, int64_t columns, T* e) const;
@@ -102,10 +116,12 @@ struct Step {
   int64_t column_row(const RowGradients& g, int64_t column) const;  // of a column
   void clear_merged();
   // The rows that unmerged gradients have for the labels of a strip.
-  void write_label_gradients(int64_t strip, const T* rows);
+  void write_label_gradients(int64_t strip, int worker, const T* rows);
   // What remains when all columns are summed: rows that several slots share, and the biases.
   void finish_class_gradients(const T* unmerged);
   void merge_class_gradients(const T* unmerged);
+  template <class Item>
+  void merge_slots(int64_t slots, const T* unmerged);
   void write_bias_gradients();
 };
 

@@ -56,7 +56,7 @@ template <class T>
 Status Streamed<T>::plan() {
   const int NR = s.NR;
   Scratch& scratch = s.scratch;
-  s.plan_rows();
+  s.plan_rows(false);
   scratch.plan(columns.tiles, columns_per_block * dim + kTileSlack);
   scratch.plan(columns.offset, columns_per_block);
   scratch.plan(worker_inputs, s.threads * strip_size);
@@ -167,7 +167,7 @@ void Streamed<T>::finish_input_gradients() {
     T* copy = worker_transposed + worker * (dim + s.MR) * s.NR;
     const T* total = transposed_sums(strip);
     std::copy(total, total + strip_size, copy);
-    s.write_input_gradients(strip, copy, s.room(worker));
+    s.write_input_gradients(strip, worker, copy);
   });
 }
 
@@ -179,15 +179,14 @@ Status run_streamed(Step<T>& s) {
   if (Status status = streamed.plan(); !status.ok()) return status;
   s.clear_merged();
   parallel_for(s.strips(), s.threads, [&](int64_t strip, int worker) {
-    T* room = s.room(worker);
-    s.find_true_logits(strip, s.input_rows(strip, room), room + s.NR * s.p.dim);
-    s.start_rows(strip);
+    s.find_true_logits(strip, worker, s.input_rows(strip, s.room(worker)));
+    s.start_rows(strip, worker);
   });
   streamed.for_each_block_of_columns(&Streamed<T>::sum_rows);
   if (s.aborted()) return Status::error(Code::aborted, "aborted");
   parallel_for(s.strips(), s.threads, [&](int64_t strip, int worker) {
-    s.finish_rows(strip);
-    s.write_label_gradients(strip, s.input_rows(strip, s.room(worker)));
+    s.finish_rows(strip, worker);
+    if (s.wants_gradients) s.write_label_gradients(strip, worker, s.input_rows(strip, s.room(worker)));
   });
   if (!s.wants_gradients) return {};
   if (s.p.input_gradients) {

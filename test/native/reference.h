@@ -61,7 +61,7 @@ inline Reference reference(const SampledProblem& p, bool full) {
       const int64_t id = p.sampled ? p.sampled[s] : s;
       bool hit = false;
       for (int64_t j = 0; j < T; ++j) hit = hit || p.labels[i * T + j] == id;
-      if (hit && p.hits == HitMask::last) hit = std::find(p.sampled + s + 1, p.sampled + S, id) == p.sampled + S;
+      for (int64_t later = s + 1; p.hits == HitMask::last && later < S; ++later) hit = hit && p.sampled[later] != id;
       double z = logit(i, id);
       if (p.subtract_log_q) z -= std::log(p.sampled_expected_count[s]);
       columns.push_back({id, full ? id : B * T + s, z, 0, p.hits == HitMask::keep || !hit});

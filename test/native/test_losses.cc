@@ -44,6 +44,8 @@ struct Case {
   std::vector<char> inputs;
   std::vector<int64_t> labels, sampled;
   std::vector<double> true_count, sampled_count, upstream;
+  std::vector<int32_t> narrow_labels, narrow_sampled;
+  std::vector<float> narrow_true_count, narrow_sampled_count;
   RowPlan plan;
   std::vector<double> losses, input_gradients, weight_gradients, bias_gradients;  // doubles as room for floats
 
@@ -93,26 +95,28 @@ struct Case {
     for (int64_t i = 0; i < shape.batch * shape.num_true; ++i) true_count.push_back(0.1 + 0.01 * (i % 13));
     for (int64_t i = 0; i < p.num_sampled; ++i) sampled_count.push_back(0.2 + 0.01 * (i % 17));
     for (int64_t i = 0; i < shape.batch; ++i) upstream.push_back(normal(random));
-    p.labels = labels.data(), p.sampled = o.full ? nullptr : sampled.data();
+    p.labels = labels.data(), p.sampled = o.full ? Ids() : Ids(sampled.data());
     p.true_expected_count = true_count.data(), p.sampled_expected_count = sampled_count.data();
+    if (seed % 2) {  // the narrow forms of ids and counts
+      narrow_labels.assign(labels.begin(), labels.end()), narrow_sampled.assign(sampled.begin(), sampled.end());
+      narrow_true_count.assign(true_count.begin(), true_count.end());
+      narrow_sampled_count.assign(sampled_count.begin(), sampled_count.end());
+      p.labels = narrow_labels.data(), p.sampled = o.full ? Ids() : Ids(narrow_sampled.data());
+      p.true_expected_count = narrow_true_count.data(), p.sampled_expected_count = narrow_sampled_count.data();
+    }
     if (o.upstream) p.upstream = upstream.data(), p.upstream_scale = 0.25;
     p.reduced_precision = true;
 
-    std::vector<int64_t> ids = labels;
-    if (o.full) {
-      ids.clear();
-      for (int64_t c = 0; c < shape.classes; ++c) ids.push_back(c);
-    } else {
-      ids.insert(ids.end(), sampled.begin(), sampled.end());
-    }
-    plan = plan_rows(ids.data(), ids.size(), o.full ? 0 : labels.size(), shape.classes, o.shards, o.partition,
+    std::vector<int64_t> ids = sampled;
+    for (int64_t c = 0; o.full && c < shape.classes; ++c) ids[static_cast<size_t>(c)] = c;
+    plan = plan_rows(p.labels, o.full ? 0 : labels.size(), ids.data(), ids.size(), shape.classes, o.shards, o.partition,
                      o.full ? GradientMode::dense : o.mode);
     if (o.full) plan.merged = false;
     const auto gradients = [&](RowGradients& g, std::vector<double>& values, int64_t width) {
       values.assign(static_cast<size_t>(plan.num_rows * width) + 1, NAN);
       g.values = values.data(), g.num_rows = plan.num_rows, g.merged = plan.merged;
       g.sampled_distinct = plan.sampled_distinct;
-      g.slot_row = plan.slot_row.empty() ? nullptr : plan.slot_row.data();
+      g.slot_row = plan.slot_row.view();
     };
     losses.assign(static_cast<size_t>(shape.batch) + 1, NAN);
     input_gradients.assign(static_cast<size_t>(shape.batch * shape.dim) + 1, NAN);
