@@ -1,7 +1,5 @@
 #include "core/row_plan.h"
 
-#include <algorithm>
-
 #include "core/radix_sort.h"
 
 namespace sampled_softmax {
@@ -45,38 +43,55 @@ void plan_sparse(const Slots& slots, RowPlan& plan) {
   }
 }
 
-// One row for each class that occurs, sorted by shard and row.
+// Numbers the rows of the slots in the order of their places, into slot_row and shard_start.
+void number_by_table(const Slots& slots, RowPlan& plan) {
+  constexpr int32_t kAbsent = -1, kPresent = 0;
+  std::vector<int32_t> row_of(static_cast<size_t>(slots.rows), kAbsent);  // of each place
+  for (size_t k = 0; k < slots.count; ++k) row_of[static_cast<size_t>(slots.place(k))] = kPresent;
+  int32_t shard = 0;
+  for (int64_t place = 0; place < slots.rows; ++place) {
+    while (place >= slots.first[static_cast<size_t>(shard) + 1])
+      plan.shard_start[static_cast<size_t>(++shard)] = plan.num_rows;
+    int32_t& row = row_of[static_cast<size_t>(place)];
+    if (row == kPresent) row = static_cast<int32_t>(plan.num_rows++);
+  }
+  while (shard < slots.num_shards) plan.shard_start[static_cast<size_t>(++shard)] = plan.num_rows;
+  plan.slot_row = IdVector(slots.count, false);
+  for (size_t k = 0; k < slots.count; ++k) plan.slot_row.set(k, row_of[static_cast<size_t>(slots.place(k))]);
+}
+
 template <class Item>
-void plan_merged(const Slots& slots, RowPlan& plan) {
+void number_by_sorting(const Slots& slots, RowPlan& plan) {
   std::vector<Item> order(slots.count);
   for (size_t k = 0; k < slots.count; ++k) {
     order[k].key = static_cast<decltype(Item::key)>(slots.place(k));
     order[k].item = static_cast<decltype(Item::item)>(k);
   }
   sort_by_key(order);
-  size_t distinct = 0;
-  for (size_t i = 0; i < order.size(); ++i) distinct += i == 0 || order[i].key != order[i - 1].key;
-  plan.num_rows = static_cast<int64_t>(distinct);
-  plan.indices = IdVector(distinct, slots.rows > INT32_MAX);
-  plan.slot_row = IdVector(slots.count, distinct > INT32_MAX);
-  plan.shard_start.assign(static_cast<size_t>(slots.num_shards) + 1, 0);
-  int64_t row = -1;
-  bool sampled = false;  // whether the row has a sampled slot already
+  plan.slot_row = IdVector(slots.count, slots.count > INT32_MAX);
   for (size_t i = 0; i < order.size(); ++i) {
     const size_t slot = static_cast<size_t>(order[i].item);
     if (i == 0 || order[i].key != order[i - 1].key) {
-      const RowLocation at = slots.location(slot);
-      plan.indices.set(static_cast<size_t>(++row), at.row);
-      ++plan.shard_start[static_cast<size_t>(at.shard) + 1];
-      sampled = false;
+      ++plan.shard_start[static_cast<size_t>(slots.location(slot).shard) + 1];
+      ++plan.num_rows;
     }
-    if (slot >= slots.num_labels) {
-      if (sampled) plan.sampled_distinct = false;
-      sampled = true;
-    }
-    plan.slot_row.set(slot, row);
+    plan.slot_row.set(slot, plan.num_rows - 1);
   }
   for (int32_t s = 0; s < slots.num_shards; ++s) plan.shard_start[s + 1] += plan.shard_start[s];
+}
+
+// One row for each class that occurs, sorted by shard and row.
+void plan_merged(const Slots& slots, RowPlan& plan) {
+  const int64_t count = static_cast<int64_t>(slots.count);
+  plan.shard_start.assign(static_cast<size_t>(slots.num_shards) + 1, 0);
+  // A table of all classes where it is no larger than what would be sorted.
+  if (slots.rows <= 2 * count && count <= INT32_MAX) number_by_table(slots, plan);
+  else if (slots.rows <= kNarrowKeys && count <= kNarrowKeys) number_by_sorting<NarrowKeyed>(slots, plan);
+  else number_by_sorting<Keyed>(slots, plan);
+  plan.indices = IdVector(static_cast<size_t>(plan.num_rows), slots.rows > INT32_MAX);
+  for (size_t k = 0; k < slots.count; ++k) {
+    plan.indices.set(static_cast<size_t>(plan.slot_row[k]), slots.location(k).row);
+  }
 }
 
 // A row for every class.
@@ -86,10 +101,17 @@ void plan_dense(const Slots& slots, RowPlan& plan) {
   plan.num_rows = slots.rows;
   plan.slot_row = IdVector(slots.count, slots.rows > INT32_MAX);
   for (size_t k = 0; k < slots.count; ++k) plan.slot_row.set(k, slots.place(k));
-  std::vector<int64_t> sampled;
-  for (size_t k = slots.num_labels; k < slots.count; ++k) sampled.push_back(plan.slot_row[k]);
-  std::sort(sampled.begin(), sampled.end());
-  plan.sampled_distinct = std::adjacent_find(sampled.begin(), sampled.end()) == sampled.end();
+}
+
+// Whether no two sampled slots share a row.
+bool sampled_distinct(const Slots& slots, const RowPlan& plan) {
+  std::vector<bool> seen(static_cast<size_t>(plan.num_rows));
+  for (size_t k = slots.num_labels; k < slots.count; ++k) {
+    const size_t row = static_cast<size_t>(plan.slot_row[k]);
+    if (seen[row]) return false;
+    seen[row] = true;
+  }
+  return true;
 }
 
 }  // namespace
@@ -100,11 +122,13 @@ RowPlan plan_rows(Ids labels, size_t num_labels, Ids sampled, size_t num_sampled
   for (int32_t s = 0; s < num_shards; ++s) slots.first.push_back(slots.first.back() + shard_rows(s, rows, num_shards));
   RowPlan plan;
   plan.merged = mode != GradientMode::sparse;
-  if (mode == GradientMode::sparse) plan_sparse(slots, plan);
-  else if (mode == GradientMode::dense) plan_dense(slots, plan);
-  else if (rows <= kNarrowKeys && static_cast<int64_t>(slots.count) <= kNarrowKeys)
-    plan_merged<NarrowKeyed>(slots, plan);
-  else plan_merged<Keyed>(slots, plan);
+  if (mode == GradientMode::sparse) {
+    plan_sparse(slots, plan);
+    return plan;
+  }
+  if (mode == GradientMode::merged) plan_merged(slots, plan);
+  else plan_dense(slots, plan);
+  plan.sampled_distinct = sampled_distinct(slots, plan);
   return plan;
 }
 

@@ -1,7 +1,10 @@
-// Ids and expected counts where they lie, in either width: JavaScript's arrays are read in place.
+// Ids and expected counts in either width: JavaScript's arrays are read in place, and what the package makes of them
+// takes as few bytes.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
+#include <vector>
 
 namespace sampled_softmax {
 
@@ -19,6 +22,28 @@ class Ids {
  private:
   const void* data_ = nullptr;
   bool wide_ = true;
+};
+
+// Ids in as few bytes as they need.
+class IdVector {
+ public:
+  IdVector() = default;
+  IdVector(size_t size, bool wide) : is_wide_(wide), wide_(wide ? size : 0), narrow_(wide ? 0 : size) {}
+
+  size_t size() const { return wide_.size() + narrow_.size(); }
+  bool wide() const { return is_wide_; }
+  const void* data() const { return is_wide_ ? static_cast<const void*>(wide_.data()) : narrow_.data(); }
+  Ids view() const { return is_wide_ ? Ids(wide_.data()) : Ids(narrow_.data()); }
+  int64_t operator[](size_t i) const { return is_wide_ ? wide_[i] : narrow_[i]; }
+  void set(size_t i, int64_t id) {
+    if (is_wide_) wide_[i] = id;
+    else narrow_[i] = static_cast<int32_t>(id);
+  }
+
+ private:
+  bool is_wide_ = false;
+  std::vector<int64_t> wide_;
+  std::vector<int32_t> narrow_;
 };
 
 class Counts {

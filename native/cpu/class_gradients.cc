@@ -54,7 +54,8 @@ void Step<T>::write_bias_gradients() {
     return;
   }
   std::vector<double> totals(static_cast<size_t>(g.num_rows), 0.0);
-  for (int64_t i = 0; i < p.batch * p.num_true; ++i) totals[static_cast<size_t>(label_row(g, i))] += all_true_dz[i];
+  for (int64_t i = 0; i < p.batch * p.num_true; ++i)
+    totals[static_cast<size_t>(label_row(g, i))] += static_cast<double>(all_true_dz[i]);
   for (int64_t c = 0; c < p.num_sampled; ++c) totals[static_cast<size_t>(column_row(g, c))] += column_bias_gradients[c];
   for (int64_t r = 0; r < g.num_rows; ++r) values[r] = static_cast<T>(totals[static_cast<size_t>(r)]);
 }
@@ -64,13 +65,13 @@ void Step<T>::write_label_gradients(int64_t strip, int worker, const T* rows) {
   if (full) return;
   const RowGradients &weights = p.weight_gradients, &biases = p.bias_gradients;
   const int64_t begin = strip * NR * p.num_true, count = rows_of(strip) * p.num_true;
-  const double* dz = true_dz(strip, worker);
+  const T* dz = true_dz(strip, worker);
   for (int64_t i = 0; i < count && weights.values && !weights.merged; ++i) {
-    k.scaled(static_cast<T>(dz[i]), rows + i / p.num_true * p.dim, p.dim,
+    k.scaled(dz[i], rows + i / p.num_true * p.dim, p.dim,
              static_cast<T*>(weights.values) + label_row(weights, begin + i) * p.dim);
   }
   for (int64_t i = 0; i < count && biases.values && !biases.merged; ++i) {
-    static_cast<T*>(biases.values)[label_row(biases, begin + i)] = static_cast<T>(dz[i]);
+    static_cast<T*>(biases.values)[label_row(biases, begin + i)] = dz[i];
   }
 }
 
@@ -81,42 +82,58 @@ void Step<T>::finish_class_gradients(const T* unmerged) {
 }
 
 template <class T>
-void Step<T>::merge_class_gradients(const T* unmerged) {
-  const int64_t slots = p.batch * p.num_true + (unmerged ? p.num_sampled : 0);
-  if (p.weight_gradients.num_rows <= kNarrowKeys && slots <= kNarrowKeys) merge_slots<NarrowKeyed>(slots, unmerged);
-  else merge_slots<Keyed>(slots, unmerged);
+int64_t Step<T>::slot_row(int64_t slot) const {
+  const int64_t labels = p.batch * p.num_true;
+  return slot < labels ? label_row(p.weight_gradients, slot) : column_row(p.weight_gradients, slot - labels);
+}
+
+// Slots [0, slots) by their rows, those of one row in their own order.
+template <class T>
+IdVector Step<T>::slots_by_row(int64_t slots) const {
+  const int64_t rows = p.weight_gradients.num_rows;
+  IdVector order(static_cast<size_t>(slots), slots > INT32_MAX);
+  if (rows > 2 * slots) {
+    std::vector<Keyed> keyed(static_cast<size_t>(slots));
+    for (int64_t k = 0; k < slots; ++k) keyed[static_cast<size_t>(k)] = {slot_row(k), k};
+    sort_by_key(keyed);
+    for (size_t i = 0; i < keyed.size(); ++i) order.set(i, keyed[i].item);
+    return order;
+  }
+  IdVector next(static_cast<size_t>(rows) + 1, slots > INT32_MAX);  // place of each row's next slot
+  for (int64_t k = 0; k < slots; ++k) {
+    const size_t after = static_cast<size_t>(slot_row(k)) + 1;
+    next.set(after, next[after] + 1);
+  }
+  for (size_t r = 0; r < static_cast<size_t>(rows); ++r) next.set(r + 1, next[r + 1] + next[r]);
+  for (int64_t k = 0; k < slots; ++k) {
+    const size_t row = static_cast<size_t>(slot_row(k));
+    order.set(static_cast<size_t>(next[row]), k);
+    next.set(row, next[row] + 1);
+  }
+  return order;
 }
 
 template <class T>
-template <class Item>
-void Step<T>::merge_slots(int64_t slots, const T* unmerged) {
-  const RowGradients& g = p.weight_gradients;
-  const int64_t labels = p.batch * p.num_true;
-  std::vector<Item> order(static_cast<size_t>(slots));  // by their rows
-  for (int64_t k = 0; k < slots; ++k) {
-    Item& item = order[static_cast<size_t>(k)];
-    item.key = static_cast<decltype(Item::key)>(k < labels ? label_row(g, k) : column_row(g, k - labels));
-    item.item = static_cast<decltype(Item::item)>(k);
-  }
-  sort_by_key(order);
+void Step<T>::merge_class_gradients(const T* unmerged) {
+  const int64_t labels = p.batch * p.num_true, slots = labels + (unmerged ? p.num_sampled : 0);
+  const IdVector order = slots_by_row(slots);
   constexpr int64_t kSlots = 64;  // a task has the rows that begin among these
   parallel_for((slots + kSlots - 1) / kSlots, threads, [&](int64_t task, int worker) {
-    const size_t end = std::min(order.size(), static_cast<size_t>((task + 1) * kSlots));
+    const int64_t end = std::min(slots, (task + 1) * kSlots);
+    const auto row_at = [&](int64_t i) { return slot_row(order[static_cast<size_t>(i)]); };
     double* sum = worker_sums + worker * p.dim;
-    for (size_t i = static_cast<size_t>(task * kSlots); i < end;) {
-      const auto key = order[i].key;
-      if (i > 0 && order[i - 1].key == key) {
-        ++i;
-        continue;
-      }
-      T* out = static_cast<T*>(g.values) + static_cast<int64_t>(key) * p.dim;
+    int64_t i = task * kSlots;
+    while (i > 0 && i < end && row_at(i) == row_at(i - 1)) ++i;
+    while (i < end) {
+      const int64_t row = row_at(i);
+      T* out = static_cast<T*>(p.weight_gradients.values) + row * p.dim;
       std::copy(out, out + p.dim, sum);
-      for (; i < order.size() && order[i].key == key; ++i) {
-        const int64_t slot = static_cast<int64_t>(order[i].item);
+      for (; i < slots && row_at(i) == row; ++i) {
+        const int64_t slot = order[static_cast<size_t>(i)];
         const bool label = slot < labels;
-        const T* row = label ? input_row(slot / p.num_true, room(worker)) : unmerged + (slot - labels) * p.dim;
-        const double by = label ? all_true_dz[slot] : 1;
-        for (int64_t d = 0; d < p.dim; ++d) sum[d] += by * static_cast<double>(row[d]);
+        const T* x = label ? input_row(slot / p.num_true, room(worker)) : unmerged + (slot - labels) * p.dim;
+        const double by = label ? static_cast<double>(all_true_dz[slot]) : 1;
+        for (int64_t d = 0; d < p.dim; ++d) sum[d] += by * static_cast<double>(x[d]);
       }
       for (int64_t d = 0; d < p.dim; ++d) out[d] = static_cast<T>(sum[d]);
     }

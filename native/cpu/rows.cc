@@ -93,8 +93,8 @@ void Step<T>::finish_rows(int64_t strip, int worker) {
   const int64_t begin = strip * NR, end = begin + rows_of(strip);
   T* losses = static_cast<T*>(p.losses);
   for (int64_t i = begin; i < end; ++i) {
-    const double* logits = true_logits(strip, worker) + (i - begin) * p.num_true;
-    double* dz = true_dz(strip, worker) + (i - begin) * p.num_true;
+    double* logits = true_logits(strip, worker) + (i - begin) * p.num_true;
+    T* dz = true_dz(strip, worker) + (i - begin) * p.num_true;
     RowTerms terms;
     if (p.loss == Loss::logistic) {
       terms = logistic_terms(logits, p.num_true, sum[i], upstream(i), dz);
@@ -121,10 +121,10 @@ void Step<T>::write_input_gradients(int64_t strip, int worker, const T* transpos
   const int64_t rows = rows_of(strip), first = strip * NR;
   T* out = static_cast<T*>(p.input_gradients) + first * p.dim;
   k.unpack_strip(transposed, rows, p.dim, scale + first, out);
-  const double* dz = true_dz(strip, worker);
+  const T* dz = true_dz(strip, worker);
   for (int64_t i = 0; i < rows * p.num_true; ++i) {
     const T* weights = read_row(k, stored_row(p.weights, p.labels[first * p.num_true + i]), p.dim, room(worker));
-    k.add_scaled(static_cast<T>(dz[i]), weights, p.dim, out + i / p.num_true * p.dim);
+    k.add_scaled(dz[i], weights, p.dim, out + i / p.num_true * p.dim);
   }
 }
 

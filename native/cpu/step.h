@@ -48,8 +48,8 @@ struct Step {
   double* worker_sums = nullptr;  // [threads][D], where rows are merged
   // Logits of the true classes, and their gradients: a worker's own, for the strips that it has at hand. All are kept
   // only where the labels outlast their strip.
-  double *worker_true_logits = nullptr, *worker_true_dz = nullptr;  // [threads][kMostTogether][NR * T]
-  double *all_true_logits = nullptr, *all_true_dz = nullptr;        // [B * T]
+  double *worker_true_logits = nullptr, *all_true_logits = nullptr;  // [threads][kMostTogether][NR * T], or [B * T]
+  T *worker_true_dz = nullptr, *all_true_dz = nullptr;
 
   int64_t strips() const { return (p.batch + NR - 1) / NR; }
   int64_t rows_of(int64_t strip) const { return p.batch - strip * NR < NR ? p.batch - strip * NR : NR; }
@@ -62,7 +62,7 @@ struct Step {
   double* true_logits(int64_t strip, int worker) const {
     return all_true_logits ? all_true_logits + strip * NR * p.num_true : worker_true_logits + own_labels(strip, worker);
   }
-  double* true_dz(int64_t strip, int worker) const {
+  T* true_dz(int64_t strip, int worker) const {
     return all_true_dz ? all_true_dz + strip * NR * p.num_true : worker_true_dz + own_labels(strip, worker);
   }
   int64_t own_labels(int64_t strip, int worker) const {
@@ -120,8 +120,8 @@ struct Step {
   // What remains when all columns are summed: rows that several slots share, and the biases.
   void finish_class_gradients(const T* unmerged);
   void merge_class_gradients(const T* unmerged);
-  template <class Item>
-  void merge_slots(int64_t slots, const T* unmerged);
+  int64_t slot_row(int64_t slot) const;  // of the weights
+  IdVector slots_by_row(int64_t slots) const;
   void write_bias_gradients();
 };
 
