@@ -25,12 +25,10 @@ static inline StoredRow stored_row(const ClassRows& rows, int64_t id) {
           shard.dtype};
 }
 
-// Rows of a large table are cache and TLB misses: ask for one before it is needed.
-static inline void prefetch_row(const StoredRow& row, int64_t width) {
-  const char* data = static_cast<const char*>(row.data);
-  const int64_t bytes = width * static_cast<int64_t>(size_of(row.dtype));
-  for (int64_t i = 0; i < bytes; i += 64) __builtin_prefetch(data + i);
-}
+// Rows of a large table are cache and TLB misses. Several are asked for at once before they are needed, by their first
+// lines alone: a prefetch that has to find its page holds up what comes after it, so that one row at a time, or a line
+// more, gains nothing; the hardware brings the rest of a row.
+static inline void prefetch_row(const StoredRow& row) { __builtin_prefetch(row.data); }
 
 // The row as T: in place where it is stored so, else converted into `room`.
 template <class T>

@@ -12,7 +12,7 @@ template <class T>
 void Step<T>::read_columns(int64_t begin, int64_t count, int64_t tile, int worker, const T** rows, T* offset) {
   const auto stored = [&](int64_t c) { return stored_row(p.weights, class_of(begin + c)); };
   // Asked for while this tile is packed.
-  for (int64_t c = (tile + 1) * MR; c < std::min((tile + 2) * MR, count); ++c) prefetch_row(stored(c), p.dim);
+  for (int64_t c = (tile + 1) * MR; c < std::min((tile + 2) * MR, count); ++c) prefetch_row(stored(c));
   for (int m = 0; m < MR; ++m) {
     const int64_t c = tile * MR + m;
     rows[m] = nullptr;

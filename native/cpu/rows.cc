@@ -10,7 +10,7 @@
 namespace sampled_softmax {
 namespace {
 
-constexpr int64_t kAhead = 16;  // rows of true classes to ask for in advance: a miss takes as long as several of them
+constexpr int64_t kAhead = 32;  // rows of true classes to ask for in advance: a miss takes as long as several of them
 
 }  // namespace
 
@@ -35,7 +35,9 @@ void Step<T>::find_true_logits(int64_t strip, int worker, const T* rows) {
   double* logits = true_logits(strip, worker);
   T* label_room = room(worker) + NR * p.dim;
   for (int64_t i = begin; i < end; ++i) {
-    if (i + kAhead < end) prefetch_row(stored_row(p.weights, p.labels[i + kAhead]), p.dim);
+    if ((i - begin) % kAhead == 0) {
+      for (int64_t j = i; j < std::min(i + kAhead, end); ++j) prefetch_row(stored_row(p.weights, p.labels[j]));
+    }
     const int64_t label = p.labels[i];
     const T* weights = read_row(k, stored_row(p.weights, label), p.dim, label_room);
     double offset = read_bias(p.biases, label);
