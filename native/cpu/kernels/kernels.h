@@ -7,7 +7,8 @@
 //   z, e    logits and what becomes of them, of one strip: [columns][NR]. A column is NR contiguous elements, so every
 //           operation over the columns of a row is a vector operation over lanes, and needs no horizontal step.
 //   panel   NR dims of many rows: [rows][NR]; panel p holds dims p * NR onwards. What the class gradients multiply
-//   with.
+//           with. Of the last dims, a few (vector.h) that do not fill a vector lie in its place the other way round:
+//           those of one dim and NR rows, in the lanes of two rows.
 // The logits read a tile along its columns, the input gradients read the same tile along its dims: one packed copy of
 // the class rows serves both products.
 #pragma once
@@ -34,7 +35,7 @@ struct Kernels {
   // Transposes `count` <= NR rows, `dim` apart, to a strip; the rest of the strip is zero.
   void (*pack_strip)(const T* rows, int64_t count, int64_t dim, T* strip);
   // panels[p * panel_stride + r * NR + j] = scale[r] * rows[r * dim + p * NR + j] for r < count; zero beyond count or
-  // dim.
+  // dim. The few last dims: see above.
   void (*pack_panels)(const T* rows, int64_t count, int64_t dim, const double* scale, T* panels, int64_t panel_stride);
 
   // z[c][r] = sum_d tile[d][c] * strip[d][r] + offset[c]; what lies beyond `columns` in z may be overwritten.

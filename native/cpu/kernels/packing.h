@@ -112,7 +112,7 @@ static void unpack_strip(const typename S::T* transposed, int64_t count, int64_t
 template <class S>
 static void pack_panels(const typename S::T* rows, int64_t count, int64_t dim, const double* scale,
                         typename S::T* panels, int64_t panel_stride) {
-  constexpr int NR = 2 * S::L;
+  constexpr int L = S::L, NR = 2 * L;
   for (int64_t d = 0; d < dim; d += NR, panels += panel_stride) {
     const int64_t width = dim - d < NR ? dim - d : NR;
     for (int64_t r = 0; r < NR; ++r) {
@@ -121,10 +121,17 @@ static void pack_panels(const typename S::T* rows, int64_t count, int64_t dim, c
       if (r < count && width == NR) {
         const typename S::V s = S::set1(by);
         S::store(out, S::load(rows + r * dim + d) * s);
-        S::store(out + S::L, S::load(rows + r * dim + d + S::L) * s);
+        S::store(out + L, S::load(rows + r * dim + d + L) * s);
         continue;
       }
       for (int64_t j = 0; j < NR; ++j) out[j] = r < count && j < width ? rows[r * dim + d + j] * by : 0;
+    }
+    const int64_t few = width % L, whole = width - few;
+    for (int64_t i = 0; few <= S::kFew && i < few; ++i) {
+      for (int64_t r = 0; r < NR; ++r) {
+        const typename S::T by = r < count ? static_cast<typename S::T>(scale[r]) : 0;
+        panels[(2 * i + r / L) * NR + whole + r % L] = r < count ? rows[r * dim + d + whole + i] * by : 0;
+      }
     }
   }
 }

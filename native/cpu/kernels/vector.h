@@ -8,6 +8,8 @@ struct Vector {
   typedef Integer I __attribute__((vector_size(sizeof(Integer) * Lanes)));
   typedef Element Unaligned __attribute__((vector_size(sizeof(Element) * Lanes), aligned(alignof(Element)), may_alias));
   static constexpr int L = Lanes;
+  // Dims beyond whole vectors are few where they are better taken as rows of a panel than as part of a vector.
+  static constexpr int kFew = Lanes / 4;
 
   static inline __attribute__((always_inline)) V load(const T* p) { return *reinterpret_cast<const Unaligned*>(p); }
   static inline __attribute__((always_inline)) void store(T* p, V v) { *reinterpret_cast<Unaligned*>(p) = v; }
