@@ -40,8 +40,9 @@ void Step<T>::plan_rows(bool at_once) {
   scratch.plan(scale, rows);
   const int64_t labels = p.batch * p.num_true, own = threads * kMostTogether * NR * p.num_true;
   const bool outlast = full || p.weight_gradients.merged || p.bias_gradients.merged;
-  scratch.plan(at_once ? worker_true_logits : all_true_logits, at_once ? own : labels);
-  scratch.plan(at_once && !outlast ? worker_true_dz : all_true_dz, at_once && !outlast ? own : labels);
+  const bool own_logits = at_once && own < labels, own_dz = own_logits && !outlast;
+  scratch.plan(own_logits ? worker_true_logits : all_true_logits, own_logits ? own : labels);
+  scratch.plan(own_dz ? worker_true_dz : all_true_dz, own_dz ? own : labels);
   if (p.bias_gradients.values) scratch.plan(column_bias_gradients, p.num_sampled);
   worker_rows_size = std::max(NR + 1, MR) * p.dim;
   if (p.weight_gradients.values && (p.weight_gradients.merged || full)) scratch.plan(worker_sums, threads * p.dim);

@@ -46,8 +46,8 @@ struct Step {
   T* worker_rows = nullptr;                 // [threads][max(NR + 1, MR)][D] converted rows; a strip's, then a label's
   int64_t worker_rows_size = 0;
   double* worker_sums = nullptr;  // [threads][D], where rows are merged
-  // Logits of the true classes, and their gradients: a worker's own, for the strips that it has at hand. All are kept
-  // only where the labels outlast their strip.
+  // Logits of the true classes, and their gradients: a worker's own, for the strips that it has at hand. All of them
+  // where they outlast their strip, or are fewer.
   double *worker_true_logits = nullptr, *all_true_logits = nullptr;  // [threads][kMostTogether][NR * T], or [B * T]
   T *worker_true_dz = nullptr, *all_true_dz = nullptr;
 
