@@ -92,8 +92,11 @@ export interface NativeLosses {
   sampledLossAsync(call: NativeLoss): Promise<void>;
   softmaxLoss(call: NativeLoss): void;
   softmaxLossAsync(call: NativeLoss): Promise<void>;
-  /** `mode`: 0 sparse, 1 merged, 2 dense. Slots are the labels, then the sampled ids; `rows` is the total over the shards. */
-  planRows(labels: IdArray, sampled: IdArray, rows: number, shards: number, partition: number, mode: number): NativeRowPlan;
+  /**
+   * `mode`: 0 sparse, 1 merged, 2 dense. Slots are the labels, then the sampled ids, or all classes in their order where
+   * there are none; `rows` is the total over the shards.
+   */
+  planRows(labels: IdArray, sampled: IdArray | null, rows: number, shards: number, partition: number, mode: number): NativeRowPlan;
   /** Triples (row, position in `sampled`) in row-major order of the labels; `lastOnly`: only the last copy of a repeated id. */
   computeAccidentalHits(trueClasses: IdArray, sampled: IdArray, numTrue: number, lastOnly: boolean): { indices: Int32Array; ids: IdArray };
 }

@@ -2,6 +2,7 @@
  * What may be passed as a matrix, a vector or ids, and what the package makes of it. A bare typed array is flat; an
  * object `{ data, shape, dtype? }` states its sizes, and they are checked.
  */
+import { types } from 'node:util';
 import { markAsUntransferable } from 'node:worker_threads';
 import { makeError, show } from './errors.ts';
 
@@ -152,13 +153,18 @@ export function checkFixedLength(name: string, view: ArrayBufferView): void {
   }
 }
 
+const bufferGetter = Object.getOwnPropertyDescriptor(Object.getPrototypeOf(Int8Array.prototype), 'buffer')?.get as () => unknown;
+
+/** The buffer that a typed array really has, whatever properties somebody has given it. */
+export const bufferOf = (view: ArrayBufferView): ArrayBuffer => bufferGetter.call(view) as ArrayBuffer;
+
 /**
  * Makes later transfers of the buffer fail, so that memory in use by a call cannot be taken away. Node's mark stops
  * `structuredClone` and `postMessage`; `ArrayBuffer.prototype.transfer` (Node 22) does not know of it.
  */
 export function pin(view: ArrayBufferView): void {
-  const { buffer } = view;
-  if (typeName(buffer) !== 'ArrayBuffer') return;
+  const buffer = bufferOf(view);
+  if (types.isSharedArrayBuffer(buffer)) return;
   markAsUntransferable(buffer);
   for (const method of ['transfer', 'transferToFixedLength']) {
     if (method in buffer && !Object.hasOwn(buffer, method)) Object.defineProperty(buffer, method, { value: refuseTransfer });

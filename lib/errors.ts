@@ -80,7 +80,7 @@ export function fromNative(error: unknown): unknown {
   if (!(error instanceof Error) || error instanceof SampledSoftmaxError) return error;
   if (error instanceof SampledSoftmaxTypeError || error instanceof SampledSoftmaxRangeError) return error;
   const code = (error as { code?: unknown }).code;
-  if (error.message === 'std::bad_alloc') {
+  if (code === undefined && /^std::bad_alloc$|^vector::|^cannot create std::vector/.test(error.message)) {
     return new SampledSoftmaxError('ERR_OUT_OF_MEMORY', 'not enough memory for the call', { cause: error });
   }
   return typeof code === 'string' && code.startsWith('ERR_') ? makeError(code as ErrorCode, error.message) : error;

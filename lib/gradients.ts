@@ -4,7 +4,7 @@
  */
 import { constants } from 'node:buffer';
 import type { NativeRowPlan } from '../binding.d.ts';
-import { checkAttached, checkFixedLength, pin, type Values } from './arrays.ts';
+import { bufferOf, checkAttached, checkFixedLength, pin, type Values } from './arrays.ts';
 import { checkChoice, checkOptions } from './checks.ts';
 import { makeError, show } from './errors.ts';
 
@@ -118,7 +118,7 @@ export class Outputs {
       throw makeError('ERR_INVALID_ARG_TYPE', `${name}: expected a ${wanted.name}, got ${show(given)}`);
     }
     this.borrow(name, given, length, capacity);
-    return given.length === length ? given : given.subarray(0, length);
+    return given.length === length ? given : new wanted(bufferOf(given), given.byteOffset, length);
   }
 
   takeIndices(name: string, given: unknown, indices: Int32Array | BigInt64Array, capacity: boolean): Int32Array | BigInt64Array {
@@ -130,7 +130,7 @@ export class Outputs {
       );
     }
     this.borrow(name, given, indices.length, capacity);
-    return given.subarray(0, indices.length);
+    return new wanted(bufferOf(given), given.byteOffset, indices.length);
   }
 
   private borrow(name: string, view: FloatArray | Int32Array | BigInt64Array, length: number, capacity: boolean): void {

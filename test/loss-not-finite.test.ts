@@ -166,3 +166,28 @@ describe('a NaN with a payload', () => {
     expect(softmaxLossSync(options).loss[0]).toBeNaN();
   });
 });
+
+describe.each(arithmetic)('enormous logits that are rounded, %s', (_, type) => {
+  const dim = 8;
+  const { sampledValues, ...full } = randomProblem<FloatArray>({ batch: 60, dim, numClasses: 50, numSampled: 20, numTrue: 1 }, 5, type);
+  it.each([1e6, 1e10, 1e12, 1e16, 1e30])('of about %d: losses >= 0, and gradients, are finite', (scale) => {
+    const inputs = full.inputs.map((x) => x * scale);
+    for (const result of [
+      sampledSoftmaxLossSync({ ...full, inputs, sampledValues, gradients: true }),
+      softmaxLossSync({ ...full, inputs, gradients: true }),
+    ]) {
+      expect([...result.loss].every((x) => x >= 0 && Number.isFinite(x))).toBe(true);
+      const { inputs: dX, weights: dW } = result.gradients;
+      expect(dX.every(Number.isFinite)).toBe(true);
+      expect(('values' in dW && !ArrayBuffer.isView(dW) ? dW.values : (dW as FloatArray)).every(Number.isFinite)).toBe(true);
+    }
+  });
+  it('a full softmax of a true class that is all but certain has no negative loss', () => {
+    const labels = Int32Array.from({ length: 60 }, (_, i) => i % 50);
+    const inputs = type.from(
+      { length: 60 * dim },
+      (_, i) => 40 * (full.weights[(labels[Math.floor(i / dim)] as number) * dim + (i % dim)] as number),
+    );
+    expect([...softmaxLossSync({ ...full, labels, inputs }).loss].every((x) => x >= 0)).toBe(true);
+  });
+});

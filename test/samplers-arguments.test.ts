@@ -201,6 +201,14 @@ describe('a draw that takes too long', () => {
   }, 60_000);
 });
 
+describe('what the losses take from a sampler', () => {
+  it.each(['rangeMax', 'numSampled', 'unique'])('%s cannot be changed', (name) => {
+    const sampler = new UniformSampler(good);
+    expect(() => Object.assign(sampler, { [name]: 1 })).toThrow(TypeError);
+    expect(() => Object.defineProperty(sampler, name, { value: 1 })).toThrow(TypeError);
+  });
+});
+
 describe('dispose', () => {
   it('may be called twice; everything else says so afterwards', () => {
     const sampler = new UniformSampler(good);

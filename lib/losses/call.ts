@@ -112,15 +112,13 @@ function gradientOf(p: Problem, name: 'weights' | 'biases', plan: NativeRowPlan,
 /** Where the gradients go of the labels' rows and of those `sampled`, or of all classes. */
 function planRows(p: Problem, sampled: OwnIds | undefined, shards: number): NativeRowPlan {
   const mode = { sparse: 0, merged: 1, dense: 2 }[p.request?.mode ?? 'sparse'];
-  const plan = (labels: OwnIds, ids: OwnIds): NativeRowPlan =>
+  const plan = (labels: OwnIds, ids: OwnIds | null): NativeRowPlan =>
     native(() => binding().planRows(labels, ids, p.numClasses, shards, partitionCode(p), mode));
   const { labels } = p;
   if (!sampled) {
     // Slot c is class c; only the place of a shard's rows has to be worked out.
     const none = new Int32Array(0);
-    if (shards === 1) return unmerged(none, p.numClasses);
-    const all = Int32Array.from({ length: p.numClasses }, (_, c) => c);
-    return { ...plan(none, all), merged: false };
+    return shards === 1 ? unmerged(none, p.numClasses) : { ...plan(none, null), merged: false };
   }
   const usual = shards === 1 && mode === 0 && p.numClasses < 2 ** 31;
   if (!usual || !(labels instanceof Int32Array) || !(sampled instanceof Int32Array)) return plan(labels, sampled);
@@ -145,8 +143,15 @@ const unmerged = (indices: Int32Array | BigInt64Array, numRows: number): NativeR
 function copied(inputs: ReadMatrix): ReadMatrix {
   if (!('data' in inputs.source)) return inputs;
   const { source } = inputs;
-  return { ...inputs, source: { ...source, data: (source.data as Float32Array).slice() } };
+  const { data, dtype } = source;
+  // No slice(): of a subclass it may return anything.
+  const copy =
+    dtype === 'float64' ? new Float64Array(data as Float64Array) : data instanceof Float32Array ? new Float32Array(data) : bits(data);
+  return { ...inputs, source: { ...source, data: copy } };
 }
+
+/** A copy of 16-bit values as they are. */
+const bits = (data: ArrayBufferView): Uint16Array => new Uint16Array(new Uint16Array(data.buffer, data.byteOffset, data.byteLength / 2));
 
 /** The caller's output arrays of all asynchronous calls under way in this thread. */
 const inFlight = new Set<OutputArray>();

@@ -144,6 +144,9 @@ function readCandidates(values: unknown): OwnIds {
   if (shape !== undefined && shape.length !== 1) {
     throw makeError('ERR_SHAPE_MISMATCH', `sampledValues.sampledCandidates: expected shape [numSampled], got [${shape.join(', ')}]`);
   }
+  if (ids.length > maxInt32) {
+    throw makeError('ERR_OUT_OF_RANGE', `sampledValues.sampledCandidates: expected at most ${maxInt32} classes, got ${ids.length}`);
+  }
   return ids;
 }
 

@@ -83,6 +83,8 @@ export abstract class CandidateSampler<R extends number | bigint = number | bigi
     this.rangeMax = rangeMax;
     this.numSampled = numSampled;
     this.unique = unique;
+    // The losses take the number of classes from here, and the native sampler draws from a range of its own.
+    for (const name of ['rangeMax', 'numSampled', 'unique']) Object.defineProperty(this, name, { writable: false, configurable: false });
     this.#kind = kind;
     this.#mayBeImpossible = setup.mayBeImpossible ?? false;
     this.#handle = native(() =>

@@ -229,6 +229,9 @@ void read_problem(Napi::Env env, Arguments& arguments, SampledProblem& p) {
   p.sampled = arguments.ids("sampled", &sampled);
   p.num_sampled = static_cast<int64_t>(sampled);
   read_common(env, arguments, p, sampled, false);
+  for (int64_t c = 0; c < p.num_sampled; ++c) {
+    if (p.sampled[c] < 0 || p.sampled[c] >= p.num_classes) throw_internal(env, "sampled: out of range");
+  }
   if (!p.subtract_log_q) return;
   p.true_expected_count = arguments.counts("trueExpectedCount", static_cast<size_t>(p.batch * p.num_true));
   p.sampled_expected_count = arguments.counts("sampledExpectedCount", sampled);
@@ -277,12 +280,18 @@ Napi::Value run_later(const Napi::CallbackInfo& call) {
 Napi::Value lay_out_rows(const Napi::CallbackInfo& call) {
   Napi::Env env = call.Env();
   const TypedArray labels = read_typed_array(env, call[0], "labels");
-  const TypedArray sampled = read_typed_array(env, call[1], "sampled");
-  const RowPlan plan =
-      plan_rows(ids_of(env, labels, "labels"), labels.length, ids_of(env, sampled, "sampled"), sampled.length,
-                read_size(env, call[2], "rows"), static_cast<int32_t>(read_size(env, call[3], "shards")),
-                static_cast<Partition>(read_size(env, call[4], "partition")),
-                static_cast<GradientMode>(read_size(env, call[5], "mode")));
+  const int64_t rows = read_size(env, call[2], "rows");
+  Ids sampled;  // all classes
+  size_t num_sampled = static_cast<size_t>(rows);
+  if (!is_nullish(env, call[1])) {
+    const TypedArray array = read_typed_array(env, call[1], "sampled");
+    sampled = ids_of(env, array, "sampled");
+    num_sampled = array.length;
+  }
+  const RowPlan plan = plan_rows(ids_of(env, labels, "labels"), labels.length, sampled, num_sampled, rows,
+                                 static_cast<int32_t>(read_size(env, call[3], "shards")),
+                                 static_cast<Partition>(read_size(env, call[4], "partition")),
+                                 static_cast<GradientMode>(read_size(env, call[5], "mode")));
   const auto make = [env](const IdVector& ids) { return make_ids(env, ids.data(), ids.size(), ids.wide()); };
   Napi::Object result = Napi::Object::New(env);
   result.Set("indices", make(plan.indices));

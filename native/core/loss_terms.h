@@ -14,16 +14,23 @@ struct RowTerms {
   double scale;  // gradient of the logit of column c = scale * (its stored value)
 };
 
-// `sum` = sum over the other columns of exp(z - max), their stored values; `max` is at least every logit of the row.
+constexpr double kLargeRounding = 1.0 / 1024;
+
+// `sum` = sum over the other columns of exp(z - max), their stored values; `max` is at least every logit of the row, as
+// a T.
 // `full`: the columns are all classes, the true ones among them; otherwise the true logits count beside the columns.
 // `dz[j]` is the gradient of true logit j; g the gradient of the loss. The logits are used up.
 template <class T>
 static inline RowTerms softmax_terms(double* logits, int64_t num_true, double max, double sum, bool full, double g,
-                                     T* dz) {
+                                     double* dz) {
   const double label = 1.0 / static_cast<double>(num_true);
   double mean = 0, largest = -INFINITY, true_sum = 0;
   for (int64_t j = 0; j < num_true; ++j) {
-    const double above = logits[j] - max;
+    double above = logits[j] - max;
+    // The largest is `max` but for its rounding, which is thousands where logits are enormous. And among the columns of
+    // a full softmax stands a rounded one too: none may seem to be above it.
+    const bool largest_of_all = static_cast<double>(static_cast<T>(logits[j])) >= max;
+    if (largest_of_all && (std::fabs(above) > kLargeRounding || (full && above > 0))) above = max - max;
     mean += above * label;
     if (!(above <= largest)) largest = above;
     logits[j] = full ? 0 : std::exp(above);
@@ -37,7 +44,7 @@ static inline RowTerms softmax_terms(double* logits, int64_t num_true, double ma
     const double unit = std::exp(largest);
     loss = std::log1p(sum / unit + (true_sum / unit - 1)) + (largest - mean);
   }
-  for (int64_t j = 0; j < num_true; ++j) dz[j] = static_cast<T>(g * (logits[j] / total - label));
+  for (int64_t j = 0; j < num_true; ++j) dz[j] = g * (logits[j] / total - label);
   return {loss, g / total};
 }
 
@@ -45,7 +52,7 @@ static inline RowTerms softmax_terms(double* logits, int64_t num_true, double ma
 // logit k is p_k A, less y_k p_k / (p_k + 1e-20) where k is true.
 template <class T>
 static inline RowTerms mindspore_terms(const double* logits, int64_t num_true, double max, double sum, double g,
-                                       T* dz) {
+                                       double* dz) {
   constexpr double kEpsilon = 1e-20;
   const auto rounded = [](double x) { return static_cast<double>(static_cast<T>(x)); };
   const auto exponential = [&](int64_t j) { return rounded(std::exp(rounded(logits[j]) - max)); };
@@ -61,20 +68,19 @@ static inline RowTerms mindspore_terms(const double* logits, int64_t num_true, d
   }
   for (int64_t j = 0; j < num_true; ++j) {
     const double p = probability(j);
-    dz[j] = static_cast<T>(g * (p * all - label * p / (p + kEpsilon)));
+    dz[j] = g * (p * all - label * p / (p + kEpsilon));
   }
   return {loss, g * all / total};
 }
 
 // `sum` = sum over the sampled columns of softplus(z); their stored values are sigmoid(z).
-template <class T>
-static inline RowTerms logistic_terms(const double* logits, int64_t num_true, double sum, double g, T* dz) {
+static inline RowTerms logistic_terms(const double* logits, int64_t num_true, double sum, double g, double* dz) {
   const double label = 1.0 / static_cast<double>(num_true);
   double loss = sum;
   for (int64_t j = 0; j < num_true; ++j) {
     const double t = logits[j], u = std::exp(-std::fabs(t));
     loss += (t > 0 ? t : t < 0 ? 0 : t) - t * label + std::log1p(u);  // a NaN stays one
-    dz[j] = static_cast<T>(g * ((t < 0 ? u : 1) / (1 + u) - label));
+    dz[j] = g * ((t < 0 ? u : 1) / (1 + u) - label);
   }
   return {loss, g};
 }

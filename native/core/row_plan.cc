@@ -15,8 +15,8 @@ struct Slots {
   std::vector<int64_t> first;  // [num_shards + 1] place of each shard's first row
 
   RowLocation location(size_t slot) const {
-    const int64_t id =
-        slot < num_labels ? labels[static_cast<int64_t>(slot)] : sampled[static_cast<int64_t>(slot - num_labels)];
+    const int64_t column = static_cast<int64_t>(slot) - static_cast<int64_t>(num_labels);
+    const int64_t id = column < 0 ? labels[static_cast<int64_t>(slot)] : sampled ? sampled[column] : column;
     return locate_row(id, rows, num_shards, partition);
   }
   int64_t place(size_t slot) const {

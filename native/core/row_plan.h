@@ -21,7 +21,8 @@ struct RowPlan {
   bool sampled_distinct = true;  // as RowGradients::sampled_distinct
 };
 
-// The slots' classes, each in [0, rows): the labels, then the sampled ones.
+// The slots' classes, each in [0, rows): the labels, then the sampled ones; without an array of them, classes 0,
+// 1, 2...
 RowPlan plan_rows(Ids labels, size_t num_labels, Ids sampled, size_t num_sampled, int64_t rows, int32_t num_shards,
                   Partition partition, GradientMode mode);
 

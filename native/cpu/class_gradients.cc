@@ -53,11 +53,18 @@ void Step<T>::write_bias_gradients() {
     for (int64_t c = 0; c < p.num_sampled; ++c) values[column_row(g, c)] = static_cast<T>(column_bias_gradients[c]);
     return;
   }
-  std::vector<double> totals(static_cast<size_t>(g.num_rows), 0.0);
-  for (int64_t i = 0; i < p.batch * p.num_true; ++i)
-    totals[static_cast<size_t>(label_row(g, i))] += static_cast<double>(all_true_dz[i]);
-  for (int64_t c = 0; c < p.num_sampled; ++c) totals[static_cast<size_t>(column_row(g, c))] += column_bias_gradients[c];
-  for (int64_t r = 0; r < g.num_rows; ++r) values[r] = static_cast<T>(totals[static_cast<size_t>(r)]);
+  const int64_t labels = p.batch * p.num_true, slots = labels + p.num_sampled;
+  const IdVector order = slots_by_row(g, slots);
+  std::fill(values, values + g.num_rows, T(0));
+  for (int64_t i = 0; i < slots;) {
+    const int64_t row = output_row(g, order[static_cast<size_t>(i)]);
+    double total = 0;
+    for (; i < slots && output_row(g, order[static_cast<size_t>(i)]) == row; ++i) {
+      const int64_t slot = order[static_cast<size_t>(i)];
+      total += slot < labels ? all_true_dz[slot] : column_bias_gradients[slot - labels];
+    }
+    values[row] = static_cast<T>(total);
+  }
 }
 
 template <class T>
@@ -65,13 +72,13 @@ void Step<T>::write_label_gradients(int64_t strip, int worker, const T* rows) {
   if (full) return;
   const RowGradients &weights = p.weight_gradients, &biases = p.bias_gradients;
   const int64_t begin = strip * NR * p.num_true, count = rows_of(strip) * p.num_true;
-  const T* dz = true_dz(strip, worker);
+  const double* dz = true_dz(strip, worker);
   for (int64_t i = 0; i < count && weights.values && !weights.merged; ++i) {
-    k.scaled(dz[i], rows + i / p.num_true * p.dim, p.dim,
+    k.scaled(static_cast<T>(dz[i]), rows + i / p.num_true * p.dim, p.dim,
              static_cast<T*>(weights.values) + label_row(weights, begin + i) * p.dim);
   }
   for (int64_t i = 0; i < count && biases.values && !biases.merged; ++i) {
-    static_cast<T*>(biases.values)[label_row(biases, begin + i)] = dz[i];
+    static_cast<T*>(biases.values)[label_row(biases, begin + i)] = static_cast<T>(dz[i]);
   }
 }
 
@@ -82,31 +89,31 @@ void Step<T>::finish_class_gradients(const T* unmerged) {
 }
 
 template <class T>
-int64_t Step<T>::slot_row(int64_t slot) const {
+int64_t Step<T>::output_row(const RowGradients& g, int64_t slot) const {
   const int64_t labels = p.batch * p.num_true;
-  return slot < labels ? label_row(p.weight_gradients, slot) : column_row(p.weight_gradients, slot - labels);
+  return slot < labels ? label_row(g, slot) : column_row(g, slot - labels);
 }
 
 // Slots [0, slots) by their rows, those of one row in their own order.
 template <class T>
-IdVector Step<T>::slots_by_row(int64_t slots) const {
-  const int64_t rows = p.weight_gradients.num_rows;
+IdVector Step<T>::slots_by_row(const RowGradients& g, int64_t slots) const {
+  const int64_t rows = g.num_rows;
   IdVector order(static_cast<size_t>(slots), slots > INT32_MAX);
   if (rows > 2 * slots) {
     std::vector<Keyed> keyed(static_cast<size_t>(slots));
-    for (int64_t k = 0; k < slots; ++k) keyed[static_cast<size_t>(k)] = {slot_row(k), k};
+    for (int64_t k = 0; k < slots; ++k) keyed[static_cast<size_t>(k)] = {output_row(g, k), k};
     sort_by_key(keyed);
     for (size_t i = 0; i < keyed.size(); ++i) order.set(i, keyed[i].item);
     return order;
   }
   IdVector next(static_cast<size_t>(rows) + 1, slots > INT32_MAX);  // place of each row's next slot
   for (int64_t k = 0; k < slots; ++k) {
-    const size_t after = static_cast<size_t>(slot_row(k)) + 1;
+    const size_t after = static_cast<size_t>(output_row(g, k)) + 1;
     next.set(after, next[after] + 1);
   }
   for (size_t r = 0; r < static_cast<size_t>(rows); ++r) next.set(r + 1, next[r + 1] + next[r]);
   for (int64_t k = 0; k < slots; ++k) {
-    const size_t row = static_cast<size_t>(slot_row(k));
+    const size_t row = static_cast<size_t>(output_row(g, k));
     order.set(static_cast<size_t>(next[row]), k);
     next.set(row, next[row] + 1);
   }
@@ -116,11 +123,11 @@ IdVector Step<T>::slots_by_row(int64_t slots) const {
 template <class T>
 void Step<T>::merge_class_gradients(const T* unmerged) {
   const int64_t labels = p.batch * p.num_true, slots = labels + (unmerged ? p.num_sampled : 0);
-  const IdVector order = slots_by_row(slots);
+  const IdVector order = slots_by_row(p.weight_gradients, slots);
   constexpr int64_t kSlots = 64;  // a task has the rows that begin among these
   parallel_for((slots + kSlots - 1) / kSlots, threads, [&](int64_t task, int worker) {
     const int64_t end = std::min(slots, (task + 1) * kSlots);
-    const auto row_at = [&](int64_t i) { return slot_row(order[static_cast<size_t>(i)]); };
+    const auto row_at = [&](int64_t i) { return output_row(p.weight_gradients, order[static_cast<size_t>(i)]); };
     double* sum = worker_sums + worker * p.dim;
     int64_t i = task * kSlots;
     while (i > 0 && i < end && row_at(i) == row_at(i - 1)) ++i;
@@ -132,7 +139,7 @@ void Step<T>::merge_class_gradients(const T* unmerged) {
         const int64_t slot = order[static_cast<size_t>(i)];
         const bool label = slot < labels;
         const T* x = label ? input_row(slot / p.num_true, room(worker)) : unmerged + (slot - labels) * p.dim;
-        const double by = label ? static_cast<double>(all_true_dz[slot]) : 1;
+        const double by = label ? all_true_dz[slot] : 1;
         for (int64_t d = 0; d < p.dim; ++d) sum[d] += by * static_cast<double>(x[d]);
       }
       for (int64_t d = 0; d < p.dim; ++d) out[d] = static_cast<T>(sum[d]);

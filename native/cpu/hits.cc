@@ -1,7 +1,5 @@
 #include "cpu/hits.h"
 
-#include <algorithm>
-
 namespace sampled_softmax {
 
 Hits::Hits(const SampledProblem& p) {
@@ -11,20 +9,30 @@ Hits::Hits(const SampledProblem& p) {
   int bits = 2;
   while ((int64_t{1} << bits) < 2 * std::min(labels, p.num_sampled)) ++bits;
   shift_ = 64 - bits;
-  table_.assign(size_t{1} << bits, {kNobody, kNone});
+  table_.assign(size_t{1} << bits, {kNobody, 0, 0});
   for (int64_t i = 0; by_label && i < labels; ++i) table_[slot_of(p.labels[i])].class_id = p.labels[i];
-  for (int64_t c = 0; c < p.num_sampled; ++c) {
-    const int64_t id = p.sampled[c];
-    Slot& slot = table_[slot_of(id)];
-    if (by_label && slot.class_id != id) continue;
-    slot.class_id = id;
-    if (p.hits == HitMask::last && slot.first != kNone) {
-      columns_[static_cast<size_t>(slot.first)].column = static_cast<int32_t>(c);
-      continue;
+  const auto for_each_column = [&](auto&& fn) {
+    for (int64_t c = 0; c < p.num_sampled; ++c) {
+      const int64_t id = p.sampled[c];
+      Slot& slot = table_[slot_of(id)];
+      if (by_label && slot.class_id != id) continue;
+      slot.class_id = id;
+      fn(slot, static_cast<int32_t>(c));
     }
-    columns_.push_back({static_cast<int32_t>(c), slot.first});
-    slot.first = static_cast<int32_t>(columns_.size() - 1);
+  };
+  const bool last = p.hits == HitMask::last;
+  for_each_column([&](Slot& slot, int32_t) { slot.count = last ? 1 : slot.count + 1; });
+  int32_t first = 0;
+  for (Slot& slot : table_) {
+    slot.first = first;
+    first += slot.count;
+    slot.count = 0;
   }
+  columns_.resize(static_cast<size_t>(first));
+  for_each_column([&](Slot& slot, int32_t column) {
+    columns_[static_cast<size_t>(slot.first + (last ? 0 : slot.count))] = column;
+    slot.count = last ? 1 : slot.count + 1;
+  });
 }
 
 }  // namespace sampled_softmax

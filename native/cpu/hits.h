@@ -1,6 +1,7 @@
 // Which sampled columns are accidental hits of a row: the columns whose class is one of the row's own labels.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <vector>
 
@@ -11,28 +12,26 @@ namespace sampled_softmax {
 // A hash table of the labels or of the sampled classes, whichever are fewer, with the columns of each.
 class Hits {
  public:
-  Hits() = default;  // nothing hits
   explicit Hits(const SampledProblem& problem);
 
   // Calls fn(column) for each column in [begin, end) whose class is `label`, one of the problem's.
   template <class F>
   void each(int64_t label, int64_t begin, int64_t end, F&& fn) const {
     if (table_.empty()) return;
-    for (int32_t at = table_[slot_of(label)].first; at >= 0; at = columns_[static_cast<size_t>(at)].next) {
-      const int64_t column = columns_[static_cast<size_t>(at)].column;
-      if (column >= begin && column < end) fn(column);
+    const Slot& slot = table_[slot_of(label)];
+    const int32_t *at = columns_.data() + slot.first, *last = at + slot.count;
+    // A class may be drawn a hundred thousand times, and be asked for piece by piece.
+    if (slot.count > 1) at = std::lower_bound(at, last, begin);
+    for (; at < last && *at < end; ++at) {
+      if (*at >= begin) fn(int64_t{*at});
     }
   }
 
  private:
   static constexpr int64_t kNobody = -1;  // no class
-  static constexpr int32_t kNone = -1;
   struct Slot {
     int64_t class_id;
-    int32_t first;  // place in columns_
-  };
-  struct Column {
-    int32_t column, next;
+    int32_t first, count;  // in columns_
   };
 
   // Where the class is, or where it would be entered.
@@ -42,8 +41,8 @@ class Hits {
     return i;
   }
 
-  std::vector<Slot> table_;      // open addressing
-  std::vector<Column> columns_;  // chained by class
+  std::vector<Slot> table_;       // open addressing
+  std::vector<int32_t> columns_;  // class by class, ascending
   int shift_ = 0;
 };
 

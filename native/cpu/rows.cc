@@ -96,14 +96,14 @@ void Step<T>::finish_rows(int64_t strip, int worker) {
   T* losses = static_cast<T*>(p.losses);
   for (int64_t i = begin; i < end; ++i) {
     double* logits = true_logits(strip, worker) + (i - begin) * p.num_true;
-    T* dz = true_dz(strip, worker) + (i - begin) * p.num_true;
+    double* dz = true_dz(strip, worker) + (i - begin) * p.num_true;
     RowTerms terms;
     if (p.loss == Loss::logistic) {
       terms = logistic_terms(logits, p.num_true, sum[i], upstream(i), dz);
     } else if (p.numerics == Numerics::mindspore) {
       terms = mindspore_terms<T>(logits, p.num_true, static_cast<double>(max[i]), sum[i], upstream(i), dz);
     } else {
-      terms = softmax_terms(logits, p.num_true, static_cast<double>(max[i]), sum[i], full, upstream(i), dz);
+      terms = softmax_terms<T>(logits, p.num_true, static_cast<double>(max[i]), sum[i], full, upstream(i), dz);
     }
     losses[i] = static_cast<T>(terms.loss);
     scale[i] = terms.scale;
@@ -123,10 +123,23 @@ void Step<T>::write_input_gradients(int64_t strip, int worker, const T* transpos
   const int64_t rows = rows_of(strip), first = strip * NR;
   T* out = static_cast<T*>(p.input_gradients) + first * p.dim;
   k.unpack_strip(transposed, rows, p.dim, scale + first, out);
-  const T* dz = true_dz(strip, worker);
-  for (int64_t i = 0; i < rows * p.num_true; ++i) {
-    const T* weights = read_row(k, stored_row(p.weights, p.labels[first * p.num_true + i]), p.dim, room(worker));
-    k.add_scaled(dz[i], weights, p.dim, out + i / p.num_true * p.dim);
+  const double* dz = true_dz(strip, worker);
+  const auto label_weights = [&](int64_t i) {
+    return read_row(k, stored_row(p.weights, p.labels[first * p.num_true + i]), p.dim, room(worker));
+  };
+  if (p.num_true <= kFewLabels) {
+    for (int64_t i = 0; i < rows * p.num_true; ++i)
+      k.add_scaled(static_cast<T>(dz[i]), label_weights(i), p.dim, out + i / p.num_true * p.dim);
+    return;
+  }
+  double* sum = worker_sums + worker * p.dim;
+  for (int64_t r = 0; r < rows; ++r, out += p.dim) {
+    std::copy(out, out + p.dim, sum);
+    for (int64_t i = r * p.num_true; i < (r + 1) * p.num_true; ++i) {
+      const T* weights = label_weights(i);
+      for (int64_t d = 0; d < p.dim; ++d) sum[d] += dz[i] * static_cast<double>(weights[d]);
+    }
+    for (int64_t d = 0; d < p.dim; ++d) out[d] = static_cast<T>(sum[d]);
   }
 }
 

@@ -45,7 +45,8 @@ void Step<T>::plan_rows(bool at_once) {
   scratch.plan(own_dz ? worker_true_dz : all_true_dz, own_dz ? own : labels);
   if (p.bias_gradients.values) scratch.plan(column_bias_gradients, p.num_sampled);
   worker_rows_size = std::max(NR + 1, MR) * p.dim;
-  if (p.weight_gradients.values && (p.weight_gradients.merged || full)) scratch.plan(worker_sums, threads * p.dim);
+  const bool merges = p.weight_gradients.values && (p.weight_gradients.merged || full);
+  if (merges || (p.input_gradients && p.num_true > kFewLabels)) scratch.plan(worker_sums, threads * p.dim);
   scratch.plan(worker_rows, threads * worker_rows_size);
 }
 

@@ -26,6 +26,9 @@ struct Columns {
 
 template <class T>
 struct Step {
+  // Of a row: the part of more in its gradient is summed in double.
+  static constexpr int64_t kFewLabels = 8;
+
   Step(const SampledProblem& problem, bool full, int threads);
 
   const SampledProblem& p;
@@ -45,11 +48,12 @@ struct Step {
   double* column_bias_gradients = nullptr;  // [S], sums of the columns; null where biases want none
   T* worker_rows = nullptr;                 // [threads][max(NR + 1, MR)][D] converted rows; a strip's, then a label's
   int64_t worker_rows_size = 0;
-  double* worker_sums = nullptr;  // [threads][D], where rows are merged
+  double* worker_sums = nullptr;  // [threads][D], where rows are merged or have many labels
   // Logits of the true classes, and their gradients: a worker's own, for the strips that it has at hand. All of them
   // where they outlast their strip, or are fewer.
+  // In double: a bias's gradient may be what little is left of large terms.
   double *worker_true_logits = nullptr, *all_true_logits = nullptr;  // [threads][kMostTogether][NR * T], or [B * T]
-  T *worker_true_dz = nullptr, *all_true_dz = nullptr;
+  double *worker_true_dz = nullptr, *all_true_dz = nullptr;
 
   int64_t strips() const { return (p.batch + NR - 1) / NR; }
   int64_t rows_of(int64_t strip) const { return p.batch - strip * NR < NR ? p.batch - strip * NR : NR; }
@@ -62,7 +66,7 @@ struct Step {
   double* true_logits(int64_t strip, int worker) const {
     return all_true_logits ? all_true_logits + strip * NR * p.num_true : worker_true_logits + own_labels(strip, worker);
   }
-  T* true_dz(int64_t strip, int worker) const {
+  double* true_dz(int64_t strip, int worker) const {
     return all_true_dz ? all_true_dz + strip * NR * p.num_true : worker_true_dz + own_labels(strip, worker);
   }
   int64_t own_labels(int64_t strip, int worker) const {
@@ -120,8 +124,8 @@ struct Step {
   // What remains when all columns are summed: rows that several slots share, and the biases.
   void finish_class_gradients(const T* unmerged);
   void merge_class_gradients(const T* unmerged);
-  int64_t slot_row(int64_t slot) const;  // of the weights
-  IdVector slots_by_row(int64_t slots) const;
+  int64_t output_row(const RowGradients& g, int64_t slot) const;  // label_row, column_row
+  IdVector slots_by_row(const RowGradients& g, int64_t slots) const;
   void write_bias_gradients();
 };
 

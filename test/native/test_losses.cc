@@ -203,6 +203,7 @@ int main() {
                           {7, 300, 400, 1, 1000},
                           {140, 8, 600, 2, 700},
                           {5, 0, 9, 1, 30},
+                          {40, 20, 70, 60, 80},
                           {9, 16, 0, 2, 30},
                           {530, 17, 40, 1, 45},
                           // more rows than a block of the kept drivers, more columns than one of the streamed
@@ -227,6 +228,7 @@ int main() {
       o.shards = 2;
       compare(shape, o, seed++);
       o.mode = GradientMode::sparse;
+      o.shards = 5;
       o.partition = Partition::div;
       o.hits = HitMask::keep;
       o.log_q = false;
