@@ -16,7 +16,7 @@ constexpr int64_t kColumnsAtATime = 240;
 // Of the logits of a group of strips, to be looked at while they are in the L2 cache.
 constexpr int64_t kColumnsToSee = 4 * kColumnsAtATime;
 constexpr int64_t kMostColumnsPerTask = 16 * 16;
-constexpr int64_t kMostTogether = 4;  // strips that a task has at hand
+constexpr int64_t kMostTogether = 4;  // consecutive strips that a task has at hand; Step::own_labels counts on it
 
 // Strips whose logits or probabilities, of `size` bytes, are kept at a time: blocks of nearly one size. More rows mean
 // fewer passes over the class gradients, and enough strips for every thread.
