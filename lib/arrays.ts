@@ -130,7 +130,8 @@ export function readIds(name: string, value: unknown): { ids: OwnIds; shape: rea
   return { ids, shape: wrapped ? readShape(name, value.shape, ids.length) : undefined };
 }
 
-function fromNumbers(name: string, numbers: readonly unknown[]): OwnIds {
+function fromNumbers(name: string, given: readonly unknown[]): OwnIds {
+  const numbers = Array.from(given);
   let wide = false;
   for (let i = 0; i < numbers.length; i++) {
     const n = numbers[i];

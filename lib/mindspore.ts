@@ -162,7 +162,18 @@ function flat(labels: Ids, numTrue: number): Ids {
   return { data: labels.data, shape: [batchOf('labels', length, undefined, numTrue), numTrue] };
 }
 
+/** The sample for the life of the object, whatever the caller does with its arrays afterwards. */
 function readSampledValues(values: unknown): SampledValuesInput {
+  const named = namedSampledValues(values);
+  return Object.fromEntries(Object.entries(named).map(([name, value]) => [name, copied(value)])) as unknown as SampledValuesInput;
+}
+
+function copied(value: unknown): unknown {
+  if (Array.isArray(value) || (ArrayBuffer.isView(value) && !(value instanceof DataView))) return (value as Float32Array).slice();
+  return typeof value === 'object' && value !== null && 'data' in value ? { ...value, data: copied(value.data) } : value;
+}
+
+function namedSampledValues(values: unknown): SampledValuesInput {
   if (Array.isArray(values)) {
     if (values.length !== 3) {
       throw makeError('ERR_INVALID_ARG_VALUE', `${where}: sampledValues: expected 3 arrays, got ${values.length}`);

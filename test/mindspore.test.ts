@@ -86,6 +86,16 @@ describe("MindSpore's own test values", () => {
     const off = new SampledSoftmaxLoss({ numSampled: 4, numClasses: 7, sampledValues: values, removeAccidentalHits: false });
     expect(on.forwardSync(arrays).loss).toEqual(off.forwardSync(arrays).loss);
   });
+  it('keeps given samples for life, whatever becomes of the arrays', () => {
+    const ids = [0, 1, 2, 3];
+    const counts = Float32Array.of(0.5, 0.5, 0.5, 0.5);
+    const sampledValues = { sampledCandidates: ids, trueExpectedCount: half(3), sampledExpectedCount: { data: counts, shape: [4] } };
+    const loss = new SampledSoftmaxLoss({ numSampled: 4, numClasses: 7, sampledValues });
+    const before = loss.forwardSync(arrays).loss;
+    ids[0] = 6;
+    counts.fill(9);
+    expect(loss.forwardSync(arrays).loss).toEqual(before);
+  });
   it('gives gradients that agree with differences, in both numerics', () => {
     for (const numerics of ['stable', 'mindspore'] as const) {
       const values = { sampledCandidates: [4, 0, 2, 3], trueExpectedCount: half(3), sampledExpectedCount: half(4) };

@@ -110,6 +110,12 @@ describe('options of the fixed unigram sampler', () => {
     [{ unigrams: [0, 1, 2], distortion: -1 }, value, 'ERR_INVALID_ARG_VALUE', 'unigrams[0]: 0 to the power of -1 does not fit float32'],
     [{ distortion: NaN }, value, 'ERR_INVALID_ARG_VALUE', 'distortion: expected a finite number, got NaN'],
     [{ numReservedIds: -1 }, value, 'ERR_OUT_OF_RANGE', 'numReservedIds'],
+    [
+      { numReservedIds: 2e9 },
+      value,
+      'ERR_INVALID_ARG_VALUE',
+      'numReservedIds: 2000000000 ids are more than the rangeMax of 3 has room for',
+    ],
     [{ numShards: 0 }, value, 'ERR_OUT_OF_RANGE', 'numShards'],
     [{ numShards: 2, shard: 2 }, value, 'ERR_OUT_OF_RANGE', 'shard: expected an integer in [0, 1], got 2'],
     [{ numShards: 2, shard: 0 }, value, 'ERR_INVALID_ARG_VALUE', 'of this shard, which is 2; got 3'],

@@ -43,23 +43,24 @@ export class FixedUnigramSampler extends CandidateSampler<number> {
    */
   constructor(options: FixedUnigramSamplerOptions) {
     checkOptions('FixedUnigramSampler', options, [...samplerOptions, ...ownOptions]);
-    super({
-      ...readSamplerOptions('fixed-unigram', options, 2 ** 31 - 1, false),
-      fixed: readFixed(options),
-      mayBeImpossible: true,
-    });
+    const common = readSamplerOptions('fixed-unigram', options, 2 ** 31 - 1, false);
+    super({ ...common, fixed: readFixed(options, common.rangeMax), mayBeImpossible: true });
   }
 }
 
-function readFixed(options: FixedUnigramSamplerOptions): NativeSamplerOptions['fixed'] {
+function readFixed(options: FixedUnigramSamplerOptions, rangeMax: number): NativeSamplerOptions['fixed'] {
   const { distortion, numReservedIds, numShards, shard } = options;
   const power = distortion === undefined ? 1 : checkNumber('distortion', distortion);
   if (!Number.isFinite(power)) throw makeError('ERR_INVALID_ARG_VALUE', `distortion: expected a finite number, got ${power}`);
   const shards = numShards === undefined ? 1 : checkInteger('numShards', numShards, 1, 2 ** 31 - 1);
+  const reserved = numReservedIds === undefined ? 0 : checkInteger('numReservedIds', numReservedIds, 0, 2 ** 31 - 1);
+  if (Math.floor(reserved / shards) > rangeMax) {
+    throw makeError('ERR_INVALID_ARG_VALUE', `numReservedIds: ${reserved} ids are more than the rangeMax of ${rangeMax} has room for`);
+  }
   return {
     unigrams: readWeights(options),
     distortion: power,
-    numReservedIds: numReservedIds === undefined ? 0 : checkInteger('numReservedIds', numReservedIds, 0, 2 ** 31 - 1),
+    numReservedIds: reserved,
     numShards: shards,
     shard: shard === undefined ? 0 : checkInteger('shard', shard, 0, shards - 1),
   };
