@@ -47,7 +47,10 @@ export interface ValueView {
   readonly shape: readonly number[] | undefined;
 }
 
-const typeName = (value: unknown): string => Object.prototype.toString.call(value).slice(8, -1);
+const tagGetter = Object.getOwnPropertyDescriptor(Object.getPrototypeOf(Int8Array.prototype), Symbol.toStringTag)?.get as () => unknown;
+
+/** `'Float32Array'` and so on, of typed arrays of any realm; undefined for everything else, whatever it calls itself. */
+const typedArrayName = (value: unknown): string | undefined => tagGetter.call(value) as string | undefined;
 
 /** Throws where the view's buffer was transferred away. Only an empty view can be detached, so this costs nothing otherwise. */
 export function checkAttached(name: string, view: ArrayBufferView): void {
@@ -60,8 +63,8 @@ export function checkAttached(name: string, view: ArrayBufferView): void {
 }
 
 function readShape(name: string, shape: unknown, length: number): readonly number[] {
-  if (!Array.isArray(shape) || !shape.every((n) => Number.isSafeInteger(n) && n >= 0)) {
-    const shown = Array.isArray(shape) ? `[${shape.map(show).join(', ')}]` : show(shape);
+  if (!Array.isArray(shape) || !Array.from(shape as unknown[]).every((n) => Number.isSafeInteger(n) && (n as number) >= 0)) {
+    const shown = Array.isArray(shape) ? `[${Array.from(shape as unknown[], show).join(', ')}]` : show(shape);
     throw makeError('ERR_INVALID_ARG_TYPE', `${name}.shape: expected an array of non-negative integers, got ${shown}`);
   }
   const copy = shape.slice() as number[];
@@ -86,7 +89,7 @@ export function readValues(name: string, value: unknown): ValueView {
   const wrapped = isWrapper(value);
   const data = wrapped ? value.data : value;
   const stated = wrapped ? value.dtype : undefined;
-  const kind = typeName(data);
+  const kind = typedArrayName(data);
   let dtype: DType;
   if (kind === 'Float32Array') dtype = 'float32';
   else if (kind === 'Float64Array') dtype = 'float64';
@@ -114,7 +117,7 @@ export function readIds(name: string, value: unknown): { ids: OwnIds; shape: rea
   const wrapped = isWrapper(value);
   const data = wrapped ? value.data : value;
   const where = wrapped ? `${name}.data` : name;
-  const kind = typeName(data);
+  const kind = typedArrayName(data);
   let ids: OwnIds;
   if (kind === 'Int32Array') {
     checkAttached(where, data as Int32Array);

@@ -2,7 +2,7 @@
 import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
 import type { NativeBinding } from '../binding.d.ts';
-import { fromNative, SampledSoftmaxError } from './errors.ts';
+import { fromNative, makeError, SampledSoftmaxError, show } from './errors.ts';
 
 const require = createRequire(import.meta.url);
 const packageRoot = fileURLToPath(new URL('..', import.meta.url));
@@ -15,9 +15,11 @@ let addonPath: string | undefined;
  * the package.
  *
  * @param path - absolute path of `sampled-softmax.glibc.node` (in the package's `prebuilds/<platform>-<arch>/`)
+ * @throws SampledSoftmaxTypeError where the path is no string
  * @throws SampledSoftmaxError `ERR_NATIVE_LOAD` where the addon has been loaded already
  */
 export function setAddonPath(path: string): void {
+  if (typeof path !== 'string') throw makeError('ERR_INVALID_ARG_TYPE', `path: expected a string, got ${show(path)}`);
   if (loaded)
     throw new SampledSoftmaxError('ERR_NATIVE_LOAD', 'setAddonPath: the addon has been loaded already; call it before anything else');
   addonPath = path;

@@ -32,9 +32,9 @@ export interface RowGradients<A extends FloatArray = FloatArray> {
 
 /** Arrays that the caller supplies for a row gradient. */
 export interface RowGradientsOut {
-  /** `[count]`, or any greater length with `'merged'`. `Int32Array` unless the parameter has more than 2^31 - 1 rows. */
+  /** `[count]`; any greater length will do where the sample decides the count: merged, or spread over shards. `Int32Array` unless the parameter has more than 2^31 - 1 rows. */
   readonly indices: Int32Array | BigInt64Array;
-  /** `[count, width]`, or any greater capacity with `'merged'`. */
+  /** `[count, width]`, or more, as above. */
   readonly values: FloatArray;
 }
 
@@ -78,7 +78,7 @@ export function readGradientRequest(value: unknown, modes: readonly GradientMode
   };
 }
 
-export interface OutputArray {
+export interface NamedArray {
   readonly name: string;
   readonly view: ArrayBufferView;
 }
@@ -88,7 +88,7 @@ export class Outputs {
   readonly float64: boolean;
   readonly asynchronous: boolean;
   /** The caller's arrays among the outputs. */
-  readonly borrowed: OutputArray[] = [];
+  readonly borrowed: NamedArray[] = [];
 
   constructor(float64: boolean, asynchronous: boolean) {
     this.float64 = float64;
@@ -175,7 +175,7 @@ export function parameterGradient(
   const width = shape.width ?? 1;
   const where = `gradients.out.${name}`;
   if (!shape.sharded) {
-    const part = takePart(where, given, mode, plan.numRows, width, plan.indices, outputs);
+    const part = takePart(where, given, mode, plan.numRows, width, plan.indices, outputs, mode === 'merged');
     return { values: part.values, plan, finish: () => part.finish(denseShape(shape.rows, shape)) };
   }
   if (given !== undefined && (!Array.isArray(given) || given.length !== shape.shardRows.length)) {
@@ -190,7 +190,7 @@ export function parameterGradient(
     const indices = mode === 'dense' ? plan.indices : plan.indices.subarray(from, to);
     const own = Array.isArray(given) ? (given as unknown[])[shard] : undefined;
     if (own === undefined) return (): RowGradients | FloatArray => rowGradients(mode, indices, piece, denseShape(rows, shape));
-    const part = takePart(`${where}[${shard}]`, own, mode, to - from, width, indices, outputs);
+    const part = takePart(`${where}[${shard}]`, own, mode, to - from, width, indices, outputs, mode !== 'dense');
     return (): RowGradients | FloatArray => {
       part.values.set(piece);
       return part.finish(denseShape(rows, shape));
@@ -218,16 +218,16 @@ function takePart(
   width: number,
   indices: Int32Array | BigInt64Array,
   outputs: Outputs,
+  capacity: boolean,
 ): { values: FloatArray; finish: (shape: readonly number[]) => RowGradients | FloatArray } {
-  const merged = mode === 'merged';
   if (given === undefined || mode === 'dense') {
     const values = outputs.take(name, given, rows * width, false);
     return { values, finish: (shape) => rowGradients(mode, indices, values, shape) };
   }
   checkOptions(name, given, ['indices', 'values']);
   const own = given as { indices?: unknown; values?: unknown };
-  const values = outputs.take(`${name}.values`, own.values ?? null, rows * width, merged);
-  const ownIndices = outputs.takeIndices(`${name}.indices`, own.indices, indices, merged);
+  const values = outputs.take(`${name}.values`, own.values ?? null, rows * width, capacity);
+  const ownIndices = outputs.takeIndices(`${name}.indices`, own.indices, indices, capacity);
   return {
     values,
     finish: (shape) => {

@@ -3,13 +3,13 @@
  * classes instead of masking, `seed: 0` for a random one. Where its documentation and its code differ (the reduction),
  * this class does what the documentation says.
  */
-import { checkChoice, checkInteger, checkOptions } from './checks.ts';
+import { checkBoolean, checkChoice, checkInteger, checkOptions } from './checks.ts';
 import { makeError, show } from './errors.ts';
 import type { GradientOptions } from './gradients.ts';
 import { lengthOf, type Ids } from './arrays.ts';
 import { batchOf } from './losses/prepare.ts';
 import { sampledLoss, sampledLossSync, type AnySampledOptions, type AnySampledResult, type SampledLossKind } from './losses/sampled.ts';
-import type { ArithmeticArray, AsyncOptions, Gradients, Only, SampledValuesInput } from './losses/types.ts';
+import type { ArithmeticArray, AsyncOptions, GradientsResult, Only, PropertyOf, SampledValuesInput } from './losses/types.ts';
 import type { Matrix, Parameter } from './parameters.ts';
 import { reductions, type Reduction } from './reduction.ts';
 import { MindSporeUniformSampler } from './samplers/mindspore-uniform.ts';
@@ -54,20 +54,13 @@ export interface ForwardSyncOptions {
 /** Arguments of {@link SampledSoftmaxLoss.forward}. */
 export interface ForwardOptions extends ForwardSyncOptions, AsyncOptions {}
 
-type ForwardGradients<O extends ForwardSyncOptions> = Gradients<
-  O['inputs'],
-  O['weights'],
-  O extends { readonly biases: infer B } ? B : undefined,
-  O extends { readonly gradients: { readonly mode: infer M } } ? M : 'sparse'
->;
-
 /** What a forward call gives. */
 export interface ForwardResult<O extends ForwardSyncOptions> {
   /** `[batch]`, or a number where the reduction is `'mean'` or `'sum'`. */
   readonly loss: ArithmeticArray<O['inputs']> | number;
   /** The sample that was used. */
   readonly sampledValues: AnySampledResult['sampledValues'];
-  readonly gradients: O extends { readonly gradients: true | object } ? ForwardGradients<O> : undefined;
+  readonly gradients: GradientsResult<O, PropertyOf<O, 'gradients'>, false>;
 }
 
 const constructorOptions = [
@@ -105,6 +98,7 @@ export class SampledSoftmaxLoss {
     const numTrue = checkInteger(`${where}: numTrue`, options.numTrue ?? 1, 1);
     const seed = checkInteger(`${where}: seed`, options.seed ?? 0, 0);
     const reduction = checkChoice(`${where}: reduction`, options.reduction ?? 'none', reductions);
+    const removeAccidentalHits = checkBoolean(`${where}: removeAccidentalHits`, options.removeAccidentalHits ?? true);
     const numerics = checkChoice(`${where}: numerics`, options.numerics ?? 'stable', ['stable', 'mindspore']);
     const atMostClasses = (name: string, value: number): void => {
       if (value > numClasses) {
@@ -122,10 +116,10 @@ export class SampledSoftmaxLoss {
       mindsporeNumerics: numerics === 'mindspore',
     };
     const values = options.sampledValues ?? undefined;
-    if (values !== undefined) this.#sampledValues = readSampledValues(values);
-    else {
-      const removeAccidentalHits = options.removeAccidentalHits ?? true;
+    if (values === undefined) {
       this.#sampler = new MindSporeUniformSampler({ rangeMax: numClasses, numSampled, seed, removeAccidentalHits });
+    } else {
+      this.#sampledValues = readSampledValues(values);
     }
   }
 

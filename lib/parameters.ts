@@ -54,7 +54,7 @@ export function readParameter(name: string, value: unknown, rank: 1 | 2): { shar
   if (typeof value[0] === 'number') {
     throw makeError('ERR_INVALID_ARG_TYPE', `${name}: expected a typed array or an array of shards, got an array of numbers`);
   }
-  return { shards: value.map((shard, i) => readMatrix(`${name}[${i}]`, shard, rank)), sharded: true };
+  return { shards: Array.from(value as unknown[], (shard, i) => readMatrix(`${name}[${i}]`, shard, rank)), sharded: true };
 }
 
 /** How many rows shard `shard` of `shards` holds; both strategies want the same sizes. */

@@ -255,6 +255,21 @@ describe('outputs that overlap', () => {
     expect(others.inputs).toEqual(softmaxLossSync(call(400 * 64)).gradients.inputs);
     expect((await softmaxLoss(call(100))).gradients.inputs).toEqual(others.inputs);
   });
+  it('weights that an unfinished call reads, and weights over an unfinished output, are refused', async () => {
+    const options = smallProblem();
+    const blocker = softmaxLoss(large);
+    const reader = softmaxLoss(options);
+    const over = { ...options, weights: options.weights.slice(), gradients: { out: { inputs: options.weights.subarray(0, 32 * 8) } } };
+    const message = "gradients.out.inputs: overlaps an unfinished call's weights";
+    expect(() => softmaxLossSync(over)).toThrow(message);
+    const memory = new Float32Array(500 * 8);
+    const writer = softmaxLoss({ ...options, gradients: { out: { weights: memory } } });
+    expect(await refusal(softmaxLoss({ ...options, weights: memory }))).toMatchObject({
+      message: "weights: overlaps an unfinished call's gradients.out.weights",
+    });
+    await Promise.all([blocker, reader, writer]);
+    softmaxLossSync(over);
+  });
   it('inputs, weights or each other are refused', async () => {
     const options = smallProblem();
     const memory = new Float32Array(500 * 8 + 32 * 8);
@@ -278,6 +293,17 @@ describe('outputs that overlap', () => {
 });
 
 describe('calls that overlap', () => {
+  it('may follow one signal, with one listener', async () => {
+    const controller = new AbortController();
+    const sampler = smallSampler();
+    const blocker = softmaxLoss(large);
+    const calls = Array.from({ length: 20 }, () => refusal(sampledSoftmaxLoss({ ...smallProblem(), sampler, signal: controller.signal })));
+    expect(getEventListeners(controller.signal, 'abort')).toHaveLength(1);
+    controller.abort('enough');
+    expect(new Set(await Promise.all(calls))).toEqual(new Set(['enough']));
+    await blocker;
+    expect(getEventListeners(controller.signal, 'abort')).toHaveLength(0);
+  });
   it('take their draws in the order of the calls', async () => {
     const [sampler, same] = [smallSampler(), smallSampler()];
     const calls = Array.from({ length: 12 }, (_, i) => (i % 3 === 1 ? nceLoss : sampledSoftmaxLoss)({ ...smallProblem(), sampler }));

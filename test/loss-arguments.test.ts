@@ -120,7 +120,18 @@ const wrong: [Record<string, unknown>, typeof TypeError | typeof RangeError, str
   [{ sampledValues: [1, 2] }, TypeError, 'ERR_INVALID_ARG_TYPE', 'sampledValues: expected an options object, got an array of 2'],
   [{ sampledValues: undefined }, TypeError, 'ERR_INVALID_ARG_TYPE', 'sampledSoftmaxLoss: pass numSampled, a sampler or sampledValues'],
   [{ sampledValues: undefined, numSampled: 8 }, RangeError, 'ERR_DRAW_IMPOSSIBLE', '8'],
-  [{ sampledValues: undefined, numSampled: 0 }, RangeError, 'ERR_OUT_OF_RANGE', 'numSampled: expected an integer in [1, 268435456], got 0'],
+  [
+    { sampledValues: undefined, numSampled: -1 },
+    RangeError,
+    'ERR_OUT_OF_RANGE',
+    'numSampled: expected an integer in [0, 268435456], got -1',
+  ],
+  [
+    { sampledValues: undefined, numSampled: 2 ** 28 + 1 },
+    RangeError,
+    'ERR_OUT_OF_RANGE',
+    'numSampled: expected an integer in [0, 268435456]',
+  ],
   [{ sampler: {} }, TypeError, 'ERR_INVALID_ARG_TYPE', 'sampler: expected a sampler, got an object'],
   [
     { sampler: new UniformSampler({ rangeMax: 7, numSampled: 3 }) },
@@ -290,5 +301,8 @@ describe('empty and tiny problems', () => {
     const none = { sampledCandidates: [], trueExpectedCount: [1, 1], sampledExpectedCount: [] };
     const { loss } = sampledSoftmaxLossSync({ ...good, sampledValues: none, numSampled: 0 });
     expect(loss).toEqual(new Float32Array(2));
+    const drawn = sampledSoftmaxLossSync({ ...good, sampledValues: undefined, numSampled: 0, gradients: true });
+    expect(drawn.loss).toEqual(loss);
+    expect(drawn.sampledValues.sampledCandidates).toHaveLength(0);
   });
 });

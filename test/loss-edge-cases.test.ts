@@ -94,6 +94,11 @@ describe('what is drawn', () => {
     expectClose(sampledValues.trueExpectedCount, [0.8814572, 0.5156194, 0.14978161, 0.025182486], 3e-7);
     expect(loss.every(Number.isFinite)).toBe(true);
   });
+  it('a true class whose probability is 0 in float32 is an error with a sampler', () => {
+    const sampler = new FixedUnigramSampler({ rangeMax: 3, numSampled: 1, unigrams: [1e-30, 1, 1e30], seed: 1 });
+    expect(() => sampler.sample({ trueClasses: [0] })).toThrow('trueClasses[0]: class 0 has the weight 0, or next to it');
+    expect(sampler.sample({ trueClasses: [1] }).trueExpectedCount[0]).toBeGreaterThan(0);
+  });
   it('a true class that is never drawn is an error with a sampler', () => {
     const sampler = new FixedUnigramSampler({ rangeMax: 9, numSampled: 3, unigrams: [1, 1, 1, 1, 0, 1, 1, 1, 1] });
     expect(() => sampledSoftmaxLossSync({ ...problem, labels: [0, 1, 4, 2], sampler })).toThrow('labels[2]: class 4 has the weight 0');

@@ -35,7 +35,8 @@ describe('all classes as candidates', () => {
         expectClose(sampled.loss, full.loss, 1e-12, 'loss');
         expectClose(sampled.gradients.inputs, full.gradients.inputs, 1e-12, 'inputs');
         expectClose(sampled.gradients.weights, full.gradients.weights, 1e-12, 'weights');
-        if (biased) expectClose(sampled.gradients.biases, full.gradients.biases, 1e-12, 'biases');
+        expectClose(sampled.gradients.biases ?? [], full.gradients.biases ?? [], 1e-12, 'biases');
+        expect(sampled.gradients.biases === undefined).toBe(!biased);
       }),
       { seed: 23, numRuns: 60 },
     );

@@ -134,6 +134,7 @@ describe('errors', () => {
     [{ reduction: 'invalid' }, RangeError, "got 'invalid'"],
     [{ numTrue: 0 }, RangeError, 'SampledSoftmaxLoss: numTrue: expected an integer in [1, 9007199254740991], got 0'],
     [{ seed: -1 }, RangeError, 'SampledSoftmaxLoss: seed'],
+    [{ removeAccidentalHits: 'yes' }, TypeError, "SampledSoftmaxLoss: removeAccidentalHits: expected true or false, got 'yes'"],
     [{ numSampled: 8 }, RangeError, 'SampledSoftmaxLoss: numSampled is 8, more than numClasses, which is 7'],
     [{ numTrue: 8 }, RangeError, 'SampledSoftmaxLoss: numTrue is 8, more than numClasses, which is 7'],
     [

@@ -247,7 +247,7 @@ describe('the fixed unigram sampler', () => {
     expect(() => sampler.sample({ trueClasses: [3, 5, 1, 2], numTrue: 2 })).toThrow(
       expect.objectContaining({
         code: 'ERR_OUT_OF_RANGE',
-        message: 'trueClasses[1, 0]: class 1 has the weight 0 and so the expected count 0',
+        message: 'trueClasses[1, 0]: class 1 has the weight 0, or next to it, and so the expected count 0',
       }),
     );
   });

@@ -67,6 +67,19 @@ describe('gradients', () => {
     const maybe = true as boolean;
     expectTypeOf(sampledSoftmaxLossSync({ ...options, gradients: maybe }).gradients?.inputs).toEqualTypeOf<Float32Array | undefined>();
   });
+  it('may be absent, or of another form, where an option may be left out', () => {
+    const flag = true as boolean;
+    const maybeMean = sampledSoftmaxLossSync({ ...options, ...(flag ? { reduction: 'mean' as const } : {}) });
+    expectTypeOf(maybeMean.loss).toEqualTypeOf<Float32Array | number>();
+    const maybeGradients = sampledSoftmaxLossSync({ ...options, ...(flag ? { gradients: true as const } : {}) });
+    expectTypeOf(maybeGradients.gradients?.inputs).toEqualTypeOf<Float32Array | undefined>();
+    const { biases, ...unbiased } = options;
+    const maybeBiases = sampledSoftmaxLossSync({ ...unbiased, gradients: true, ...(flag ? { biases } : {}) });
+    expectTypeOf(maybeBiases.gradients.biases).toEqualTypeOf<RowGradients<Float32Array> | undefined>();
+    const gradients: { mode?: 'sparse' | 'merged' | 'dense' } = { mode: 'dense' };
+    const anyMode = sampledSoftmaxLossSync({ ...options, gradients });
+    expectTypeOf(anyMode.gradients.weights).toEqualTypeOf<RowGradients<Float32Array> | Float32Array>();
+  });
   it('have the form of the mode', () => {
     expectTypeOf(sampledSoftmaxLossSync({ ...options, gradients: true }).gradients.weights).toEqualTypeOf<RowGradients<Float32Array>>();
     expectTypeOf(sampledSoftmaxLossSync({ ...options, gradients: {} }).gradients.weights).toEqualTypeOf<RowGradients<Float32Array>>();

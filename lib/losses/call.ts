@@ -3,7 +3,7 @@ import type { NativeLoss, NativeRowPlan } from '../../binding.d.ts';
 import { pin, type OwnIds } from '../arrays.ts';
 import { binding } from '../binding.ts';
 import { fromNative, makeError, native, show } from '../errors.ts';
-import { Outputs, parameterGradient, type GradientMode, type OutputArray, type ParameterGradient } from '../gradients.ts';
+import { Outputs, parameterGradient, type GradientMode, type NamedArray, type ParameterGradient } from '../gradients.ts';
 import { nativeParameter, nativeShard, plainArrays, shardRows, type ReadMatrix } from '../parameters.ts';
 import { reduce } from '../reduction.ts';
 import type { Problem } from './prepare.ts';
@@ -30,9 +30,7 @@ export interface SampledPart {
 export function buildCall(p: Problem, part?: SampledPart): { call: NativeLoss; finish: () => CommonResult } {
   const { outputs, request } = p;
   const sampled = part?.drawn.sampledCandidates;
-  if (outputs.asynchronous) {
-    for (const { view } of [...plainArrays(p.weights), ...plainArrays(p.biases ?? [])]) pin(view);
-  }
+  for (const { view } of p.reads) pin(view);
   const losses = outputs.make(p.batch);
   const inputGradients = request ? outputs.take('gradients.out.inputs', request.out.inputs, p.batch * p.dim, false) : null;
   let weights: ParameterGradient | undefined;
@@ -153,17 +151,17 @@ function copied(inputs: ReadMatrix): ReadMatrix {
 /** A copy of 16-bit values as they are. */
 const bits = (data: ArrayBufferView): Uint16Array => new Uint16Array(new Uint16Array(data.buffer, data.byteOffset, data.byteLength / 2));
 
-/** The caller's output arrays of all asynchronous calls under way in this thread. */
-const inFlight = new Set<OutputArray>();
+/** What all asynchronous calls under way in this thread write of the caller's, and what they read. */
+const inFlight = new Set<NamedArray>();
+const readInFlight = new Set<NamedArray>();
 
 /**
  * Checks the caller's outputs before a sample is drawn, so that a call that fails has drawn none: types, overlaps, and
  * lengths where they do not depend on the sample.
  */
 export function checkOutputs(p: Problem, numSampled: number): void {
-  if (!p.request || Object.keys(p.request.out).length === 0) return;
-  const { out, mode } = p.request;
   const trial = new Outputs(p.outputs.float64, p.outputs.asynchronous);
+  const { out, mode } = p.request ?? { out: {}, mode: 'sparse' };
   if (out.inputs !== undefined) trial.take('gradients.out.inputs', out.inputs, p.batch * p.dim, false);
   for (const name of ['weights', 'biases'] as const) {
     if (out[name] === undefined || !p[name]) continue;
@@ -183,15 +181,19 @@ export function checkOutputs(p: Problem, numSampled: number): void {
 const rowsBefore = (shard: number, rows: number, shards: number): number =>
   Array.from({ length: shard }, (_, i) => shardRows(i, rows, shards)).reduce((a, b) => a + b, 0);
 
-function checkOverlaps(p: Problem, own: readonly OutputArray[]): void {
-  const read = [...plainArrays(p.weights), ...plainArrays(p.biases ?? []), ...plainArrays([p.inputs])];
+function checkOverlaps(p: Problem, own: readonly NamedArray[]): void {
+  const unfinished = "an unfinished call's ";
+  const clash = (a: NamedArray, b: NamedArray, whose: string): void => {
+    if (overlap(a.view, b.view)) throw makeError('ERR_OVERLAP', `${a.name}: overlaps ${whose}${b.name}`);
+  };
+  const read = own.length || inFlight.size ? [...plainArrays(p.weights), ...plainArrays(p.biases ?? []), ...plainArrays([p.inputs])] : [];
   own.forEach((output, i) => {
-    const clash = (other: OutputArray, whose: string): void => {
-      if (overlap(output.view, other.view)) throw makeError('ERR_OVERLAP', `${output.name}: overlaps ${whose}${other.name}`);
-    };
-    for (const other of [...read, ...own.slice(0, i)]) clash(other, '');
-    for (const other of inFlight) clash(other, "an unfinished call's ");
+    for (const other of [...read, ...own.slice(0, i)]) clash(output, other, '');
+    for (const other of [...inFlight, ...readInFlight]) clash(output, other, unfinished);
   });
+  for (const array of read) {
+    for (const other of inFlight) clash(array, other, unfinished);
+  }
 }
 
 /** Whether two views share a byte. Several SharedArrayBuffers may stand for the same memory, which only the addon can see. */
@@ -204,7 +206,7 @@ function overlap(a: ArrayBufferView, b: ArrayBufferView): boolean {
 
 /** Runs the native call of the Promise form: claims the caller's outputs, and follows the signal. */
 export async function runAsync(
-  outputs: Outputs,
+  { outputs, reads }: Problem,
   call: NativeLoss,
   signal: AbortSignal | undefined,
   start: () => Promise<void>,
@@ -212,11 +214,9 @@ export async function runAsync(
   signal?.throwIfAborted();
   const abortFlag = signal ? new Int32Array(new SharedArrayBuffer(4)) : null;
   call.abortFlag = abortFlag;
-  const onAbort = (): void => {
-    if (abortFlag) Atomics.store(abortFlag, 0, 1);
-  };
-  signal?.addEventListener('abort', onAbort, { once: true });
+  const unfollow = signal && abortFlag ? follow(signal, abortFlag) : undefined;
   outputs.borrowed.forEach((output) => inFlight.add(output));
+  reads.forEach((read) => readInFlight.add(read));
   try {
     await start();
   } catch (error) {
@@ -224,8 +224,28 @@ export async function runAsync(
     throw fromNative(error);
   } finally {
     outputs.borrowed.forEach((output) => inFlight.delete(output));
-    signal?.removeEventListener('abort', onAbort);
+    reads.forEach((read) => readInFlight.delete(read));
+    unfollow?.();
   }
+}
+
+/** The flags of the unfinished calls that follow a signal: one listener for all, as Node warns of more than ten. */
+const followers = new WeakMap<AbortSignal, Set<Int32Array>>();
+
+function setFlags(event: Event): void {
+  for (const flag of followers.get(event.target as AbortSignal) ?? []) Atomics.store(flag, 0, 1);
+}
+
+/** Sets the flag when the signal aborts, until the function that is returned is called. */
+function follow(signal: AbortSignal, flag: Int32Array): () => void {
+  const flags = followers.get(signal) ?? new Set();
+  followers.set(signal, flags);
+  if (flags.size === 0) signal.addEventListener('abort', setFlags);
+  flags.add(flag);
+  return () => {
+    flags.delete(flag);
+    if (flags.size === 0) signal.removeEventListener('abort', setFlags);
+  };
 }
 
 /** The `signal` option of a Promise form. */

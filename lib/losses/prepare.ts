@@ -4,7 +4,7 @@ import { binding } from '../binding.ts';
 import { checkChoice, checkInteger, checkNumber } from '../checks.ts';
 import { chooseDevice } from '../devices.ts';
 import { makeError, native } from '../errors.ts';
-import { Outputs, readGradientRequest, type GradientMode, type GradientRequest } from '../gradients.ts';
+import { Outputs, readGradientRequest, type GradientMode, type GradientRequest, type NamedArray } from '../gradients.ts';
 import {
   agree,
   checkParameter,
@@ -43,6 +43,8 @@ export interface Problem {
   readonly weightsSharded: boolean;
   readonly biases: readonly ReadMatrix[] | undefined;
   readonly biasesSharded: boolean;
+  /** The caller's arrays of parameters that an asynchronous call reads in place. */
+  readonly reads: readonly NamedArray[];
   readonly inputs: ReadMatrix;
   readonly labels: OwnIds;
   readonly strategy: PartitionStrategy;
@@ -112,9 +114,8 @@ export function readProblem(
   checkLabels('labels', labels.ids, numClasses, numTrue);
   checkReduction(where, reduction, batch);
 
-  if (asynchronous) {
-    for (const { name, view } of [...plainArrays(weights.shards), ...plainArrays(biases?.shards ?? [])]) checkFixedLength(name, view);
-  }
+  const reads = asynchronous ? [...plainArrays(weights.shards), ...plainArrays(biases?.shards ?? [])] : [];
+  for (const { name, view } of reads) checkFixedLength(name, view);
   const request = readGradientRequest(options.gradients, modes);
   const outputs = new Outputs(inputs.dtype === 'float64', asynchronous);
   return {
@@ -126,6 +127,7 @@ export function readProblem(
     weightsSharded: weights.sharded,
     biases: biases?.shards,
     biasesSharded: biases?.sharded ?? false,
+    reads,
     inputs,
     labels: labels.ids,
     strategy,

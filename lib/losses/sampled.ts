@@ -52,6 +52,7 @@ const maxInt32 = 2 ** 31 - 1;
 
 interface Prepared {
   readonly problem: Problem;
+  readonly signal: AbortSignal | undefined;
   readonly call: NativeLoss;
   readonly finish: () => AnySampledResult;
 }
@@ -65,22 +66,26 @@ export function sampledLossSync(kind: SampledLossKind, options: AnySampledOption
 }
 
 export async function sampledLoss(kind: SampledLossKind, options: AnySampledOptions): Promise<AnySampledResult> {
-  const { problem, call, finish } = prepare(kind, kind.name, options, true);
-  await runAsync(problem.outputs, call, options.signal, () => binding().sampledLossAsync(call));
+  const { problem, signal, call, finish } = prepare(kind, kind.name, options, true);
+  await runAsync(problem, call, signal, () => binding().sampledLossAsync(call));
   return finish();
 }
 
 function prepare(kind: SampledLossKind, where: string, options: AnySampledOptions, asynchronous: boolean): Prepared {
   checkOptions(where, options, knownOptions(kind, asynchronous));
   const hits = readHits(kind, options);
-  if (asynchronous) readSignal(options.signal);
+  const signal = asynchronous ? readSignal(options.signal) : undefined;
   const sampler = readSampler(options);
   const given = options.sampledValues === undefined ? undefined : readCandidates(options.sampledValues);
+  if (sampler && sampler.rangeMax > Number.MAX_SAFE_INTEGER) {
+    throw makeError('ERR_OUT_OF_RANGE', `sampler: a loss takes at most 2^53 - 1 classes, its rangeMax is ${sampler.rangeMax}`);
+  }
   const claims: SizeClaim[] = sampler ? [{ value: Number(sampler.rangeMax), from: 'the sampler (rangeMax)' }] : [];
   const problem = readProblem(where, options, asynchronous, claims);
   const numSampled = agree('numSampled', [
     {
-      value: options.numSampled === undefined ? undefined : checkInteger('numSampled', options.numSampled, 0),
+      value:
+        options.numSampled === undefined ? undefined : checkInteger('numSampled', options.numSampled, 0, given ? maxInt32 : maxSampled),
       from: 'the option numSampled',
     },
     { value: sampler?.numSampled, from: 'the sampler' },
@@ -93,13 +98,15 @@ function prepare(kind: SampledLossKind, where: string, options: AnySampledOption
   let drawn: SampledValues;
   if (given) {
     drawn = readSampledValues(kind, options.sampledValues as object, given, problem);
+  } else if (numSampled === 0) {
+    drawn = { sampledCandidates: new Int32Array(0), trueExpectedCount: ones(problem.labels.length), sampledExpectedCount: ones(0) };
   } else {
     const { numClasses } = problem;
     const source: CandidateSampler =
       sampler ??
       new LogUniformSampler({
         rangeMax: numClasses > maxInt32 ? BigInt(numClasses) : numClasses,
-        numSampled: checkInteger('numSampled', numSampled, 1, maxSampled),
+        numSampled,
         ...(options.seed === undefined ? {} : { seed: options.seed }),
         ...(options.compat === undefined ? {} : { compat: options.compat }),
       });
@@ -113,8 +120,10 @@ function prepare(kind: SampledLossKind, where: string, options: AnySampledOption
     subtractLogQ: kind.subtractLogQ,
     drawn,
   });
-  return { problem, call, finish: () => ({ ...finish(), sampledValues: drawn }) };
+  return { problem, signal, call, finish: () => ({ ...finish(), sampledValues: drawn }) };
 }
+
+const ones = (length: number): Float32Array => new Float32Array(length).fill(1);
 
 /** 0 kept, 1 all copies left out, 2 the last copy. */
 function readHits(kind: SampledLossKind, options: AnySampledOptions): number {

@@ -34,8 +34,8 @@ export interface SoftmaxLossOptions extends SoftmaxLossSyncOptions, AsyncOptions
  * @see https://www.tensorflow.org/api_docs/python/tf/nn/softmax_cross_entropy_with_logits
  */
 export async function softmaxLoss<const O extends SoftmaxLossOptions>(options: Only<O, SoftmaxLossOptions>): Promise<SoftmaxLossResult<O>> {
-  const { problem, built } = prepare('softmaxLoss', options, true);
-  await runAsync(problem.outputs, built.call, options.signal, () => binding().softmaxLossAsync(built.call));
+  const { problem, signal, built } = prepare('softmaxLoss', options, true);
+  await runAsync(problem, built.call, signal, () => binding().softmaxLossAsync(built.call));
   return built.finish() as SoftmaxLossResult<O>;
 }
 
@@ -50,13 +50,14 @@ export function softmaxLossSync<const O extends SoftmaxLossSyncOptions>(options:
 
 interface Prepared {
   readonly problem: Problem;
+  readonly signal: AbortSignal | undefined;
   readonly built: { readonly call: Parameters<ReturnType<typeof binding>['softmaxLoss']>[0]; readonly finish: () => CommonResult };
 }
 
 function prepare(where: string, options: SoftmaxLossOptions, asynchronous: boolean): Prepared {
   checkOptions(where, options, asynchronous ? [...commonOptions, 'signal'] : commonOptions);
-  if (asynchronous) readSignal(options.signal);
+  const signal = asynchronous ? readSignal(options.signal) : undefined;
   const problem = readProblem(where, options, asynchronous, [], ['dense']);
   checkOutputs(problem, 0);
-  return { problem, built: buildCall(problem) };
+  return { problem, signal, built: buildCall(problem) };
 }

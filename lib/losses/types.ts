@@ -1,5 +1,5 @@
 /** What the losses take and give. The result's type follows from the options. */
-import type { Ids, Values } from '../arrays.ts';
+import type { DType, Ids, Values } from '../arrays.ts';
 import type { DeviceName } from '../devices.ts';
 import type { EmbeddingTable } from '../embedding-table.ts';
 import type { FloatArray, GradientOptions, RowGradients } from '../gradients.ts';
@@ -85,11 +85,14 @@ export interface AsyncOptions {
 }
 
 /** The array type of losses and gradients: the arithmetic's dtype. */
-export type ArithmeticArray<Inputs> = Inputs extends EmbeddingTable
-  ? FloatArray
-  : Inputs extends Float64Array | { readonly data: Float64Array }
-    ? Float64Array
-    : Float32Array;
+export type ArithmeticArray<Inputs> =
+  Inputs extends EmbeddingTable<infer D>
+    ? TableArray<D>
+    : Inputs extends Float64Array | { readonly data: Float64Array }
+      ? Float64Array
+      : Float32Array;
+
+type TableArray<D extends DType> = [D] extends ['float64'] ? Float64Array : 'float64' extends D ? FloatArray : Float32Array;
 
 /**
  * `O`, without keys that `Options` lacks: a type parameter alone would let a misspelt option through to the run-time error.
@@ -98,9 +101,13 @@ export type Only<O, Options> = O & Readonly<Record<Exclude<keyof O, keyof Option
 
 type LossValue<R, A> = [R] extends ['mean' | 'sum'] ? number : [R] extends ['none' | undefined] ? A : A | number;
 
-type PropertyOf<O, K extends string> = O extends { readonly [P in K]?: infer V } ? V : undefined;
+/** What may be found under a key: undefined too, where it may be left out. */
+export type PropertyOf<O, K extends string> = K extends keyof O ? O[K] : undefined;
 
-type ModeOf<G> = G extends { readonly mode: infer M } ? M : 'sparse';
+type SparseUnless<M> = M extends undefined ? 'sparse' : M;
+
+/** Of each object that `G` may be, its mode; `'sparse'` where that may be left out. */
+type ModeOf<G> = G extends object ? SparseUnless<PropertyOf<G, 'mode'>> : 'sparse';
 
 type RowForm<M, A extends FloatArray> = [M] extends ['dense']
   ? A
@@ -122,7 +129,7 @@ export interface Gradients<Inputs, Weights, Biases, Mode> {
 
 type GradientsOf<O extends LossOptions, Mode> = Gradients<O['inputs'], O['weights'], PropertyOf<O, 'biases'>, Mode>;
 
-type GradientsResult<O extends LossOptions, G, Dense> = [G] extends [false | undefined]
+export type GradientsResult<O extends LossOptions, G, Dense> = [G] extends [false | undefined]
   ? undefined
   : [G] extends [true | object]
     ? GradientsOf<O, Dense extends true ? 'dense' : ModeOf<G>>

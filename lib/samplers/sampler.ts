@@ -164,7 +164,7 @@ export abstract class CandidateSampler<R extends number | bigint = number | bigi
     const handle = sampler.#handle;
     if (sampler.#mayBeImpossible) {
       const at = native(() => binding().firstImpossibleClass(handle, ids));
-      if (at >= 0) throw badClass(name, ids, at, numTrue, 'has the weight 0 and so the expected count 0');
+      if (at >= 0) throw badClass(name, ids, at, numTrue, 'has the weight 0, or next to it, and so the expected count 0');
     }
     const { numSampled } = sampler;
     const wide = typeof sampler.rangeMax === 'bigint';

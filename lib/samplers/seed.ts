@@ -22,7 +22,7 @@ export function readSeed(value: unknown): [bigint, bigint] {
   if (!Array.isArray(value) || value.length !== 2) {
     throw makeError('ERR_INVALID_ARG_TYPE', `seed: expected an integer or a pair of bigints, got ${show(value)}`);
   }
-  const [seed, seed2] = value.map((part: unknown, i) => readHalf(`seed[${i}]`, part)) as [bigint, bigint];
+  const [seed, seed2] = Array.from(value as unknown[], (part, i) => readHalf(`seed[${i}]`, part)) as [bigint, bigint];
   return seed === 0n && seed2 === 0n ? randomSeeds() : [seed, seed2];
 }
 

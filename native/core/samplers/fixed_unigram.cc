@@ -22,7 +22,8 @@ class FixedUnigramSampler final : public PhiloxSampler {
   }
 
   int64_t possible_classes() const override { return possible_; }
-  bool possible(int64_t id) const override { return weights_[static_cast<size_t>(id)] > 0; }
+  // A weight may be too small beside the others for a probability above 0 in float32.
+  bool possible(int64_t id) const override { return weights_[static_cast<size_t>(id)] / total_float32_ > 0; }
 
  private:
   void pick(WordStream& words, int64_t* classes, size_t count) override {
