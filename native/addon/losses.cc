@@ -183,7 +183,7 @@ class Arguments {
   }
 
   Napi::Env env_;
-  napi_value call_;
+  napi_value call_;  // only while the constructor of the task reads it
   const bool asynchronous_;
   double numbers_[kNumbers];
   std::vector<Napi::ObjectReference> references_;

@@ -18,7 +18,7 @@ struct NarrowKeyed {
 constexpr int64_t kNarrowKeys = int64_t{1} << 32;  // keys and items below fit a NarrowKeyed
 
 // Sorts by key and, among equal keys, by item; items come in ascending order. Where a second array would be large, in
-// place, which takes about four times as long.
+// place, which takes longer.
 template <class Item>
 void sort_by_key(std::vector<Item>& items) {
   constexpr size_t kMostRoom = size_t{16} << 20;  // bytes
