@@ -78,13 +78,35 @@ export interface NativeInfo {
 }
 
 export interface NativeRuntime {
-  /** Throws ERR_ENVIRONMENT where SAMPLED_SOFTMAX_ISA or SAMPLED_SOFTMAX_THREADS cannot be obeyed. */
+  /** The addon does not load, with ERR_ENVIRONMENT, where SAMPLED_SOFTMAX_ISA or SAMPLED_SOFTMAX_THREADS cannot be obeyed. */
   info(): NativeInfo;
   setThreads(threads: number): void;
   /** Position of the first id outside [0, limit), or -1. */
   firstOutOfRange(ids: IdArray, limit: bigint): number;
   /** Whether the two views share a byte of memory. */
   overlaps(a: ArrayBufferView, b: ArrayBufferView): boolean;
+}
+
+export interface NativeCudaDevice {
+  readonly description: string;
+  /** Bytes. */
+  readonly memory: number;
+  /** Such as '9.0'. */
+  readonly computeCapability: string;
+}
+
+/** Devices by number: 0 is the CPU, n + 1 is CUDA's device n. */
+export interface NativeDevices {
+  /** What 'auto' stands for. The addon does not load, with ERR_ENVIRONMENT, where SAMPLED_SOFTMAX_DEVICE cannot be read. */
+  readonly defaultDevice: number;
+  /** At least 1. Looks; throws ERR_DEVICE_UNAVAILABLE, with the reason, where there are none. */
+  countCudaDevices(): number;
+  /** Looks; empty where there are none. */
+  cudaDevices(): NativeCudaDevice[];
+  /** What a look has found; null where nobody has looked. Never looks. */
+  cudaSoFar(): { readonly available: boolean; readonly reason: string } | null;
+  /** Of the devices that have been used. */
+  releaseMemory(): void;
 }
 
 export interface NativeLosses {
@@ -204,4 +226,4 @@ export interface NativeTables {
   firstRepeat(ids: IdArray): [number, number] | null;
 }
 
-export interface NativeBinding extends NativeRuntime, NativeLosses, NativeSamplers, NativeTables {}
+export interface NativeBinding extends NativeRuntime, NativeDevices, NativeLosses, NativeSamplers, NativeTables {}

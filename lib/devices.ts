@@ -1,30 +1,84 @@
 /** Which devices there are, and which one a call uses. */
-import { makeError, show } from './errors.ts';
+import { binding } from './binding.ts';
+import { fromNative, makeError, native, show } from './errors.ts';
 
-/** Where a call computes: `'auto'` is the device on which its tables live; for plain arrays the CPU. */
+/**
+ * Where a call computes. `'cuda'` is `'cuda:0'`.
+ *
+ * `'auto'` is the device on which the weights are: for plain arrays and for tables, which are in the host's memory, the
+ * CPU, since to move the weights to another device would cost more than the step. The environment variable
+ * `SAMPLED_SOFTMAX_DEVICE` (one of the other values) names another device for `'auto'`, for the whole process.
+ */
 export type DeviceName = 'auto' | 'cpu' | 'cuda' | `cuda:${number}`;
 
-/** One device that calls can use. */
-export interface Device {
+/** The processor. */
+export interface CpuDevice {
   /** What to pass as the `device` option. */
-  readonly name: string;
+  readonly name: 'cpu';
   readonly type: 'cpu';
 }
 
-/** The devices of this machine that the package can compute on. */
-export function devices(): Device[] {
-  return [{ name: 'cpu', type: 'cpu' }];
+/** A CUDA device. */
+export interface CudaDevice {
+  /** What to pass as the `device` option. */
+  readonly name: `cuda:${number}`;
+  readonly type: 'cuda';
+  /** The device's own name, such as `'NVIDIA H100 80GB HBM3'`. */
+  readonly description: string;
+  /** Memory of the device in bytes, free or not. */
+  readonly memory: number;
+  /** CUDA's compute capability, `'<major>.<minor>'`. */
+  readonly computeCapability: string;
 }
 
-/** Why there is no CUDA device; the build has no CUDA backend. */
-export const cudaReason = 'this version of sampled-softmax has no CUDA backend';
+/** One device that calls can use. */
+export type Device = CpuDevice | CudaDevice;
 
-/** Resolves the `device` option. */
-export function chooseDevice(name: string, value: unknown): 'cpu' {
-  if (value === undefined || value === 'auto' || value === 'cpu') return 'cpu';
-  if (typeof value === 'string' && /^cuda(:\d+)?$/.test(value)) {
-    throw makeError('ERR_DEVICE_UNAVAILABLE', `${name}: ${show(value)} is not available: ${cudaReason}`);
+/**
+ * The devices that calls can use: the CPU first, then the CUDA devices. It looks for these, the first time that it is
+ * called, which may take the driver some tenths of a second; where it finds none, {@link info} knows why.
+ *
+ * @throws SampledSoftmaxError `ERR_NATIVE_LOAD`, `ERR_ENVIRONMENT`; `ERR_DEVICE_FAILED` where a device is there but does not answer
+ */
+export function devices(): Device[] {
+  const cuda = native(() => binding().cudaDevices()).map((device, i) => ({ name: `cuda:${i}`, type: 'cuda', ...device }) as const);
+  return [{ name: 'cpu', type: 'cpu' }, ...cuda];
+}
+
+/**
+ * Gives memory that devices keep for later calls back to them. Later calls take it anew, so this is for programs that
+ * leave the device to others for a while. Without effect where no device has been used; it looks for none.
+ *
+ * @throws SampledSoftmaxError `ERR_DEVICE_FAILED`, `ERR_NATIVE_LOAD`, `ERR_ENVIRONMENT`
+ */
+export function releaseMemory(): void {
+  native(() => binding().releaseMemory());
+}
+
+/** Resolves the `device` option to the number that the addon has for it: 0 for the CPU, n + 1 for `'cuda:n'`. */
+export function chooseDevice(name: string, value: unknown): number {
+  if (value === 'cpu') return 0;
+  if (value === undefined || value === 'auto') {
+    const { defaultDevice } = binding();
+    return defaultDevice === 0 ? 0 : cudaDevice('SAMPLED_SOFTMAX_DEVICE', `cuda:${defaultDevice - 1}`, defaultDevice - 1);
   }
+  const cuda = typeof value === 'string' ? /^cuda(?::(0|[1-9]\d*))?$/.exec(value) : null;
+  if (cuda) return cudaDevice(name, value as string, Number(cuda[1] ?? 0));
   const code = typeof value === 'string' ? 'ERR_INVALID_ARG_VALUE' : 'ERR_INVALID_ARG_TYPE';
   throw makeError(code, `${name}: expected 'auto', 'cpu', 'cuda' or 'cuda:<index>', got ${show(value)}`);
+}
+
+/** The number of a CUDA device that is there. */
+function cudaDevice(name: string, value: string, index: number): number {
+  let count: number;
+  try {
+    count = binding().countCudaDevices();
+  } catch (error) {
+    const { code, message } = error as { code?: unknown; message: string };
+    if (code !== 'ERR_DEVICE_UNAVAILABLE') throw fromNative(error);
+    throw makeError(code, `${name}: ${show(value)} is not available: ${message}`);
+  }
+  if (index < count) return index + 1;
+  const there = count === 1 ? "there is one CUDA device, 'cuda:0'" : `there are ${count} CUDA devices, 'cuda:0' to 'cuda:${count - 1}'`;
+  throw makeError('ERR_DEVICE_UNAVAILABLE', `${name}: ${show(value)} is not available: ${there}`);
 }

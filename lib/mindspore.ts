@@ -4,6 +4,7 @@
  * this class does what the documentation says.
  */
 import { checkBoolean, checkChoice, checkInteger, checkOptions } from './checks.ts';
+import { chooseDevice, type DeviceName } from './devices.ts';
 import { makeError, show } from './errors.ts';
 import type { GradientOptions } from './gradients.ts';
 import { lengthOf, type Ids } from './arrays.ts';
@@ -35,6 +36,8 @@ export interface SampledSoftmaxLossOptions {
    * saturates at 46.05 with a vanishing gradient. Default `'stable'`.
    */
   readonly numerics?: 'stable' | 'mindspore';
+  /** Where the object computes, as for the other losses of the package. Default `'auto'`. */
+  readonly device?: DeviceName;
 }
 
 /** Arguments of {@link SampledSoftmaxLoss.forwardSync}. */
@@ -72,6 +75,7 @@ const constructorOptions = [
   'seed',
   'reduction',
   'numerics',
+  'device',
 ];
 
 const where = 'SampledSoftmaxLoss';
@@ -82,7 +86,7 @@ const where = 'SampledSoftmaxLoss';
  * @see https://www.mindspore.cn/docs/en/r2.8.0/api_python/nn/mindspore.nn.SampledSoftmaxLoss.html
  */
 export class SampledSoftmaxLoss {
-  readonly #options: { numSampled: number; numClasses: number; numTrue: number; reduction: Reduction };
+  readonly #options: { numSampled: number; numClasses: number; numTrue: number; reduction: Reduction; device: DeviceName };
   readonly #kind: SampledLossKind;
   readonly #sampledValues: SampledValuesInput | undefined;
   readonly #sampler: MindSporeUniformSampler | undefined;
@@ -90,6 +94,7 @@ export class SampledSoftmaxLoss {
   /**
    * @throws SampledSoftmaxTypeError where MindSpore raises TypeError
    * @throws SampledSoftmaxRangeError where MindSpore raises ValueError
+   * @throws SampledSoftmaxError `ERR_DEVICE_UNAVAILABLE`
    */
   constructor(options: SampledSoftmaxLossOptions) {
     checkOptions(where, options, constructorOptions);
@@ -107,7 +112,9 @@ export class SampledSoftmaxLoss {
     };
     atMostClasses('numSampled', numSampled);
     atMostClasses('numTrue', numTrue);
-    this.#options = { numSampled, numClasses, numTrue, reduction };
+    const device = options.device ?? 'auto';
+    chooseDevice(`${where}: device`, device);
+    this.#options = { numSampled, numClasses, numTrue, reduction, device };
     this.#kind = {
       name: `${where}.forward`,
       loss: 'softmax',
@@ -127,6 +134,7 @@ export class SampledSoftmaxLoss {
    * The loss of each row, and the gradients asked for.
    *
    * @throws SampledSoftmaxTypeError, SampledSoftmaxRangeError - a wrong argument, named with its position and value
+   * @throws SampledSoftmaxError `ERR_DRAW_LIMIT`, `ERR_OUT_OF_MEMORY`, `ERR_DISPOSED`, `ERR_DEVICE_FAILED`
    */
   async forward<const O extends ForwardOptions>(options: Only<O, ForwardOptions>): Promise<ForwardResult<O>> {
     return (await sampledLoss(this.#kind, this.#lossOptions(options, ['signal']))) as ForwardResult<O>;
@@ -140,9 +148,9 @@ export class SampledSoftmaxLoss {
   #lossOptions(options: ForwardOptions, more: readonly string[]): AnySampledOptions {
     checkOptions(this.#kind.name, options, ['weights', 'biases', 'labels', 'inputs', 'gradients', ...more]);
     const source = this.#sampler ? { sampler: this.#sampler } : { sampledValues: this.#sampledValues };
-    const { numSampled, ...sizes } = this.#options;
+    const { numSampled, ...same } = this.#options;
     const sampled = this.#sampler ? { numSampled } : {}; // MindSpore does not compare it with given samples
-    return { ...options, labels: flat(options.labels, sizes.numTrue), ...sizes, ...sampled, ...source };
+    return { ...options, labels: flat(options.labels, same.numTrue), ...same, ...sampled, ...source };
   }
 }
 

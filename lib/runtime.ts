@@ -2,7 +2,6 @@
 import { readFileSync } from 'node:fs';
 import { binding } from './binding.ts';
 import { checkInteger } from './checks.ts';
-import { cudaReason } from './devices.ts';
 import { native } from './errors.ts';
 
 /** What {@link info} returns. */
@@ -20,11 +19,14 @@ export interface Info {
     readonly compiler: string;
   };
   readonly cuda: {
+    /** Whether a look has found a device. */
     readonly available: boolean;
-    /** Why CUDA is not available, where it is not. */
+    /** Why no CUDA device can be used, as far as is known; empty where one can. */
     readonly reason: string;
   };
 }
+
+const notLooked = "no CUDA device has been looked for yet; devices(), or a call with device: 'cuda', looks";
 
 let version: string | undefined;
 
@@ -33,7 +35,7 @@ let version: string | undefined;
  * It looks for no device ({@link devices} does).
  *
  * @throws SampledSoftmaxError `ERR_NATIVE_LOAD` where no addon can be loaded, `ERR_ENVIRONMENT` where
- * `SAMPLED_SOFTMAX_ISA` or `SAMPLED_SOFTMAX_THREADS` cannot be obeyed
+ * `SAMPLED_SOFTMAX_ISA`, `SAMPLED_SOFTMAX_THREADS` or `SAMPLED_SOFTMAX_DEVICE` cannot be obeyed
  */
 export function info(): Info {
   version ??= (JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as { version: string }).version;
@@ -41,7 +43,7 @@ export function info(): Info {
   return {
     version,
     cpu: { instructionSet, instructionSets, threads, compiler },
-    cuda: { available: false, reason: cudaReason },
+    cuda: binding().cudaSoFar() ?? { available: false, reason: notLooked },
   };
 }
 

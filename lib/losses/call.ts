@@ -87,6 +87,7 @@ const numbersOf = (p: Problem, part: SampledPart | undefined): Float64Array =>
     part?.numerics ?? 0,
     part?.hits ?? 0,
     Number(part?.subtractLogQ ?? false),
+    p.device,
   );
 
 const partitionCode = (p: Problem): number => (p.strategy === 'mod' ? 0 : 1);

@@ -26,7 +26,7 @@ const logistic: SampledLossKind = { name: 'sampledLogisticLoss', loss: 'logistic
  * @param options - weights `[numClasses, dim]`, biases `[numClasses]`, labels `[batch, numTrue]`, inputs `[batch, dim]`
  * @returns `loss` (`[batch]`, or a number where reduced), the sample that was used, and the gradients asked for
  * @throws SampledSoftmaxTypeError, SampledSoftmaxRangeError - a wrong argument, named with its position and value
- * @throws SampledSoftmaxError `ERR_DRAW_LIMIT`, `ERR_OUT_OF_MEMORY`, `ERR_DISPOSED`, `ERR_DEVICE_UNAVAILABLE`
+ * @throws SampledSoftmaxError `ERR_DRAW_LIMIT`, `ERR_OUT_OF_MEMORY`, `ERR_DISPOSED`, `ERR_DEVICE_UNAVAILABLE`, `ERR_DEVICE_FAILED`
  * @see https://www.tensorflow.org/api_docs/python/tf/nn/nce_loss
  */
 export async function nceLoss<const O extends NceLossOptions>(options: Only<O, NceLossOptions>): Promise<LossResult<O>> {

@@ -53,6 +53,8 @@ export interface Problem {
   readonly upstream: Float64Array | null;
   readonly upstreamScale: number;
   readonly reducedPrecision: boolean;
+  /** As NativeLoss.numbers has it: 0 is the CPU, n + 1 is `'cuda:n'`. */
+  readonly device: number;
   readonly outputs: Outputs;
 }
 
@@ -64,7 +66,7 @@ export function readProblem(
   claims: readonly SizeClaim[],
   modes?: readonly GradientMode[],
 ): Problem {
-  chooseDevice('device', options.device);
+  const device = chooseDevice('device', options.device);
   const numTrue = options.numTrue === undefined ? 1 : checkInteger('numTrue', options.numTrue, 1, 2 ** 31 - 1);
   const strategy =
     options.partitionStrategy === undefined ? 'mod' : checkChoice('partitionStrategy', options.partitionStrategy, partitionStrategies);
@@ -135,6 +137,7 @@ export function readProblem(
     request,
     ...readUpstream(request?.upstream, reduction, batch),
     reducedPrecision: precision === 'high',
+    device,
     outputs,
   };
 }

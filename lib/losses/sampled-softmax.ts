@@ -22,7 +22,7 @@ const kind: SampledLossKind = { name: 'sampledSoftmaxLoss', loss: 'softmax', sub
  * @param options - weights `[numClasses, dim]`, biases `[numClasses]`, labels `[batch, numTrue]`, inputs `[batch, dim]`
  * @returns `loss` (`[batch]`, or a number where reduced), the sample that was used, and the gradients asked for
  * @throws SampledSoftmaxTypeError, SampledSoftmaxRangeError - a wrong argument, named with its position and value
- * @throws SampledSoftmaxError `ERR_DRAW_LIMIT`, `ERR_OUT_OF_MEMORY`, `ERR_DISPOSED`, `ERR_DEVICE_UNAVAILABLE`
+ * @throws SampledSoftmaxError `ERR_DRAW_LIMIT`, `ERR_OUT_OF_MEMORY`, `ERR_DISPOSED`, `ERR_DEVICE_UNAVAILABLE`, `ERR_DEVICE_FAILED`
  * @see https://www.tensorflow.org/api_docs/python/tf/nn/sampled_softmax_loss
  */
 export async function sampledSoftmaxLoss<const O extends SampledSoftmaxLossOptions>(

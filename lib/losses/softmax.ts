@@ -30,7 +30,7 @@ export interface SoftmaxLossOptions extends SoftmaxLossSyncOptions, AsyncOptions
  * @param options - weights `[numClasses, dim]`, biases `[numClasses]`, labels `[batch, numTrue]`, inputs `[batch, dim]`
  * @returns `loss` (`[batch]`, or a number where reduced) and the gradients asked for; those of weights and biases are dense
  * @throws SampledSoftmaxTypeError, SampledSoftmaxRangeError - a wrong argument, named with its position and value
- * @throws SampledSoftmaxError `ERR_OUT_OF_MEMORY`, `ERR_DISPOSED`, `ERR_DEVICE_UNAVAILABLE`
+ * @throws SampledSoftmaxError `ERR_OUT_OF_MEMORY`, `ERR_DISPOSED`, `ERR_DEVICE_UNAVAILABLE`, `ERR_DEVICE_FAILED`
  * @see https://www.tensorflow.org/api_docs/python/tf/nn/softmax_cross_entropy_with_logits
  */
 export async function softmaxLoss<const O extends SoftmaxLossOptions>(options: Only<O, SoftmaxLossOptions>): Promise<SoftmaxLossResult<O>> {

@@ -54,7 +54,7 @@ export interface LossOptions {
   readonly gradients?: boolean | GradientOptions | undefined;
   /** Default `'highest'`. */
   readonly precision?: Precision | undefined;
-  /** Default `'auto'`. */
+  /** Where to compute. Default `'auto'`. */
   readonly device?: DeviceName | undefined;
 }
 

@@ -22,6 +22,8 @@ const char* code_name(Code code) {
     case Code::draw_limit: return "ERR_DRAW_LIMIT";
     case Code::invalid_argument: return "ERR_INVALID_ARG_VALUE";
     case Code::environment: return "ERR_ENVIRONMENT";
+    case Code::device_unavailable: return "ERR_DEVICE_UNAVAILABLE";
+    case Code::device_failed: return "ERR_DEVICE_FAILED";
   }
   return "ERR_INTERNAL";
 }

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "addon/arguments.h"
+#include "addon/backends.h"
 #include "addon/register.h"
 #include "addon/tables.h"
 #include "addon/tasks.h"
@@ -33,6 +34,7 @@ enum Number {
   kNumerics,
   kHits,
   kSubtractLogQ,
+  kDevice,  // 0: the CPU, n + 1: CUDA's device n
   kNumbers
 };
 
@@ -138,8 +140,14 @@ class Arguments {
     return result;
   }
 
-  // Readers of the tables for as long as a call runs; in one order for all calls, so that two of them and a writer that
-  // waits cannot hold each other up.
+  DeviceOfBackend device() const {
+    const DeviceOfBackend found = find_device(size(kDevice));
+    if (!found.backend) throw_internal(env_, "device: no such device");
+    return found;
+  }
+
+  // Readers of the tables for as long as a call reads them; in one order for all calls, so that two of them and a
+  // writer that waits cannot hold each other up.
   std::vector<std::shared_lock<std::shared_mutex>> lock_tables() {
     std::sort(tables_.begin(), tables_.end());
     std::vector<std::shared_lock<std::shared_mutex>> locks;
@@ -240,18 +248,25 @@ void read_problem(Napi::Env env, Arguments& arguments, SampledProblem& p) {
 void read_problem(Napi::Env env, Arguments& arguments, SoftmaxProblem& p) { read_common(env, arguments, p, 0, true); }
 
 // A loss ready to run: the problem and all that it points to.
-template <class Problem, Status (*Backend::*function)(const Problem&)>
+template <class Problem, Status (*Backend::*start_loss)(const Problem&, Notify, PendingCall**)>
 class LossTask final : public Task {
  public:
   LossTask(Napi::Env env, napi_value call, bool asynchronous) : arguments_(env, call, asynchronous) {
     read_problem(env, arguments_, problem_);
+    const DeviceOfBackend device = arguments_.device();
+    backend_ = device.backend;
+    problem_.device = device.index;
     if (!problem_.abort_flag) problem_.abort_flag = &own_abort_;
   }
 
-  Status run() override {
+  Status start(Notify notify, bool* started) override {
+    // Backends read tables during the start alone.
     auto locks = arguments_.lock_tables();
-    return (cpu_backend().*function)(problem_);
+    const Status status = (backend_->*start_loss)(problem_, notify, &pending_);
+    *started = status.ok() && pending_;
+    return status;
   }
+  Status finish() override { return backend_->finish(pending_); }
   void request_abort() override {
     const_cast<std::atomic<int32_t>*>(problem_.abort_flag)->store(1, std::memory_order_relaxed);
   }
@@ -259,16 +274,21 @@ class LossTask final : public Task {
  private:
   Arguments arguments_;
   Problem problem_;
+  const Backend* backend_;
+  PendingCall* pending_ = nullptr;
   std::atomic<int32_t> own_abort_{0};
 };
 
-using SampledTask = LossTask<SampledProblem, &Backend::sampled_loss>;
-using SoftmaxTask = LossTask<SoftmaxProblem, &Backend::softmax_loss>;
+using SampledTask = LossTask<SampledProblem, &Backend::start_sampled_loss>;
+using SoftmaxTask = LossTask<SoftmaxProblem, &Backend::start_softmax_loss>;
 
 template <class LossTask>
 Napi::Value run_now(const Napi::CallbackInfo& call) {
   LossTask task(call.Env(), call[0], false);
-  throw_if_error(call.Env(), task.run());
+  bool started = false;
+  Status status = task.start({}, &started);
+  if (started) status = task.finish();
+  throw_if_error(call.Env(), status);
   return call.Env().Undefined();
 }
 

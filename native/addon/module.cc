@@ -7,6 +7,7 @@ namespace sampled_softmax {
 
 static Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   register_runtime(env, exports);
+  register_devices(env, exports);
   register_losses(env, exports);
   register_samplers(env, exports);
   register_tables(env, exports);

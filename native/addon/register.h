@@ -1,4 +1,4 @@
-// Each of these adds its functions to the addon's exports (binding.d.ts has the same four parts).
+// Each of these adds its functions to the addon's exports (binding.d.ts has the same five parts).
 #pragma once
 
 #include <napi.h>
@@ -6,6 +6,7 @@
 namespace sampled_softmax {
 
 void register_runtime(Napi::Env env, Napi::Object exports);
+void register_devices(Napi::Env env, Napi::Object exports);
 void register_losses(Napi::Env env, Napi::Object exports);
 void register_samplers(Napi::Env env, Napi::Object exports);
 void register_tables(Napi::Env env, Napi::Object exports);

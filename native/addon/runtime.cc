@@ -14,7 +14,9 @@ namespace {
 Napi::Value info(const Napi::CallbackInfo& call) {
   Napi::Env env = call.Env();
   Napi::Object result = Napi::Object::New(env);
-  result.Set("instructionSet", cpu_backend().instruction_set());
+  DeviceInfo cpu;
+  throw_if_error(env, cpu_backend().device_info(0, &cpu));
+  result.Set("instructionSet", Napi::String::New(env, cpu.name));
   Napi::Array sets = Napi::Array::New(env);
   for (const char* name : available_instruction_sets()) sets.Set(sets.Length(), name);
   result.Set("instructionSets", sets);

@@ -38,7 +38,7 @@ template <class Call>
 class CallTask final : public Task {
  public:
   explicit CallTask(const Napi::CallbackInfo& info) : call_(info, true) {}
-  Status run() override { return call_.run(); }
+  Status start(Notify, bool*) override { return call_.run(); }
   Napi::Value result(Napi::Env env) override { return call_.result(env); }
   void request_abort() override { call_.request_abort(); }
 

@@ -1,12 +1,14 @@
 #include "addon/tasks.h"
 
+#include <algorithm>
 #include <condition_variable>
-#include <deque>
 #include <exception>
+#include <iterator>
+#include <list>
 #include <mutex>
 #include <thread>
 #include <unordered_map>
-#include <vector>
+#include <utility>
 
 #include "addon/arguments.h"
 #include "core/wait.h"
@@ -19,55 +21,64 @@ struct Environment;
 struct Job {
   std::unique_ptr<Task> task;
   std::shared_ptr<Environment> owner;
-  napi_deferred deferred;
+  napi_deferred deferred = nullptr;
   Status status;
+  bool notified = false;  // by the device; guarded by the coordinator's mutex
 };
+
+// A job stays in one node for its whole life and is spliced from list to list: on the coordinator nothing may have to
+// be allocated for it, since nobody could be told of a failure there.
+using Jobs = std::list<Job>;
 
 // What the coordinator needs of one JavaScript environment. `ready` is guarded by the coordinator's mutex; the rest
 // belongs to the environment's own thread.
 struct Environment {
   napi_threadsafe_function wake = nullptr;
   int pending = 0;  // promises not settled yet; the event loop is kept alive while there are any
-  std::deque<std::unique_ptr<Job>> ready;
+  Jobs ready;
 };
+
+bool belong(const Jobs& jobs, const Environment& environment) {
+  return std::any_of(jobs.begin(), jobs.end(), [&](const Job& job) { return job.owner.get() == &environment; });
+}
 
 class Coordinator {
  public:
-  void push(std::unique_ptr<Job> job) {
+  // Takes the one job of the list.
+  void push(Jobs& job) {
     std::lock_guard<std::mutex> lock(mutex_);
-    if (!started_) {
+    if (!has_thread_) {
       // May throw std::system_error where no thread can be had; nothing has changed then.
       std::thread([this] { loop(); }).detach();
-      started_ = true;
+      has_thread_ = true;
     }
-    queue_.push_back(std::move(job));
+    queue_.splice(queue_.end(), job);
     work_.notify_one();
   }
 
-  std::unique_ptr<Job> take_ready(Environment& environment) {
+  Jobs take_ready(Environment& environment) {
     std::lock_guard<std::mutex> lock(mutex_);
-    if (environment.ready.empty()) return nullptr;
-    std::unique_ptr<Job> job = std::move(environment.ready.front());
-    environment.ready.pop_front();
-    return job;
+    Jobs ready;
+    ready.swap(environment.ready);
+    return ready;
   }
 
   // Called on the environment's thread as it ends: afterwards no thread touches the environment.
-  std::vector<std::unique_ptr<Job>> withdraw(Environment& environment) {
+  Jobs withdraw(Environment& environment) {
     std::unique_lock<std::mutex> lock(mutex_);
-    std::vector<std::unique_ptr<Job>> dropped;
-    for (auto& job : queue_) {
-      if (job->owner.get() == &environment) dropped.push_back(std::move(job));
+    Jobs dropped;
+    for (auto job = queue_.begin(); job != queue_.end();) {
+      const auto next = std::next(job);
+      if (job->owner.get() == &environment) dropped.splice(dropped.end(), queue_, job);
+      job = next;
     }
-    std::deque<std::unique_ptr<Job>> kept;
-    for (auto& job : queue_) {
-      if (job) kept.push_back(std::move(job));
+    for (Jobs* jobs : {&active_, &started_}) {
+      for (Job& job : *jobs) {
+        if (job.owner.get() == &environment) job.task->request_abort();
+      }
     }
-    queue_.swap(kept);
-    if (running_ && running_->owner.get() == &environment) running_->task->request_abort();
-    wait_for(idle_, lock, [&] { return !running_ || running_->owner.get() != &environment; });
-    for (auto& job : environment.ready) dropped.push_back(std::move(job));
-    environment.ready.clear();
+    wait_for(idle_, lock, [&] { return !belong(active_, environment) && !belong(started_, environment); });
+    dropped.splice(dropped.end(), environment.ready);
     return dropped;
   }
 
@@ -75,37 +86,80 @@ class Coordinator {
   void loop() {
     std::unique_lock<std::mutex> lock(mutex_);
     for (;;) {
-      wait_for(work_, lock, [&] { return !queue_.empty(); });
-      running_ = std::move(queue_.front());
-      queue_.pop_front();
-      lock.unlock();
-      Status status;
-      try {
-        status = running_->task->run();
-      } catch (const std::exception& error) {  // of a small allocation; the large ones are checked
-        status = Status::error(Code::out_of_memory, "not enough memory for the call: %s", error.what());
+      wait_for(work_, lock, [&] { return next_notified() != started_.end() || may_start(); });
+      const auto notified = next_notified();
+      if (notified != started_.end()) {
+        finish(notified, lock);
+      } else {
+        start(lock);
       }
-      lock.lock();
-      Environment& owner = *running_->owner;
-      running_->status = status;
-      owner.ready.push_back(std::move(running_));
-      // Under the mutex: withdraw() cannot return before this, so the function is still alive.
-      napi_call_threadsafe_function(owner.wake, nullptr, napi_tsfn_nonblocking);
-      idle_.notify_all();
     }
   }
 
+  Jobs::iterator next_notified() {
+    return std::find_if(started_.begin(), started_.end(), [](const Job& job) { return job.notified; });
+  }
+  bool may_start() const { return !queue_.empty() && started_.size() < kMaxStarted; }
+
+  void start(std::unique_lock<std::mutex>& lock) {
+    active_.splice(active_.end(), queue_, queue_.begin());
+    Job& job = active_.front();
+    bool started = false;
+    lock.unlock();
+    try {
+      job.status = job.task->start({notify, &job}, &started);
+    } catch (const std::exception& error) {  // of a small allocation; the large ones are checked
+      job.status = Status::error(Code::out_of_memory, "not enough memory for the call: %s", error.what());
+    }
+    lock.lock();
+    if (started) {
+      started_.splice(started_.end(), active_);
+    } else {
+      hand_over();
+    }
+  }
+
+  // Not before the device has notified us: then it has nothing left that could still want the job.
+  void finish(Jobs::iterator notified, std::unique_lock<std::mutex>& lock) {
+    active_.splice(active_.end(), started_, notified);
+    Job& job = active_.front();
+    lock.unlock();
+    job.status = job.task->finish();
+    lock.lock();
+    hand_over();
+  }
+
+  // Gives the active job back to its environment.
+  void hand_over() {
+    Environment& owner = *active_.front().owner;
+    owner.ready.splice(owner.ready.end(), active_);
+    // Under the mutex: withdraw() cannot return before this, so the function is still alive.
+    napi_call_threadsafe_function(owner.wake, nullptr, napi_tsfn_nonblocking);
+    idle_.notify_all();
+  }
+
+  // On a thread of the device's, perhaps before the start has returned.
+  static void notify(void* context);
+
   std::mutex mutex_;
   std::condition_variable work_, idle_;
-  std::deque<std::unique_ptr<Job>> queue_;
-  std::unique_ptr<Job> running_;
-  bool started_ = false;
+  Jobs queue_;    // not started
+  Jobs active_;   // the one that the coordinator is starting or finishing
+  Jobs started_;  // under way on a device, in the order of their starts
+  bool has_thread_ = false;
 };
 
 // Leaked on purpose: the detached thread may wait on it while the process exits.
 Coordinator& coordinator() {
   static Coordinator* instance = new Coordinator;
   return *instance;
+}
+
+void Coordinator::notify(void* context) {
+  Coordinator& self = coordinator();
+  std::lock_guard<std::mutex> lock(self.mutex_);
+  static_cast<Job*>(context)->notified = true;
+  self.work_.notify_one();
 }
 
 std::mutex environments_mutex;
@@ -131,10 +185,10 @@ void settle(Napi::Env env, Job& job) {
 void on_wake(napi_env env, napi_value, void* context, void*) {
   if (!env) return;  // the environment is ending: withdraw() has taken the jobs
   Environment& environment = *static_cast<Environment*>(context);
-  while (std::unique_ptr<Job> job = coordinator().take_ready(environment)) {
+  for (Job& job : coordinator().take_ready(environment)) {
     Napi::HandleScope scope(env);
     try {
-      settle(env, *job);
+      settle(env, job);
     } catch (...) {  // a worker that is being terminated: nobody waits for the promise any more
     }
     if (--environment.pending == 0) napi_unref_threadsafe_function(env, environment.wake);
@@ -180,13 +234,13 @@ std::shared_ptr<Environment> environment_of(Napi::Env env) {
 
 Napi::Value enqueue(Napi::Env env, std::unique_ptr<Task> task) {
   std::shared_ptr<Environment> environment = environment_of(env);
-  auto job = std::make_unique<Job>();
-  job->task = std::move(task);
-  job->owner = environment;
+  Jobs job(1);
+  job.front().task = std::move(task);
+  job.front().owner = environment;
   napi_value promise;
-  if (napi_create_promise(env, &job->deferred, &promise) != napi_ok) throw Napi::Error::New(env);
+  if (napi_create_promise(env, &job.front().deferred, &promise) != napi_ok) throw Napi::Error::New(env);
   try {
-    coordinator().push(std::move(job));
+    coordinator().push(job);
   } catch (const std::exception& error) {
     throw_error(env, "ERR_OUT_OF_MEMORY", std::string("no thread for asynchronous calls: ") + error.what());
   }

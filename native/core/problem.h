@@ -56,6 +56,7 @@ enum class HitMask : int32_t {
 };
 
 struct SampledProblem {
+  int32_t device = 0;  // among those of the backend
   int64_t batch = 0, dim = 0, num_sampled = 0, num_true = 1, num_classes = 0;
   Loss loss = Loss::softmax;
   Numerics numerics = Numerics::stable;
@@ -88,6 +89,7 @@ struct SampledProblem {
 
 // The full softmax over all C classes, labels 1/T each (a label repeated in a row weighs as often as it occurs).
 struct SoftmaxProblem {
+  int32_t device = 0;
   int64_t batch = 0, dim = 0, num_true = 1, num_classes = 0;
   bool float64 = false;
   bool reduced_precision = false;
@@ -108,5 +110,32 @@ struct SoftmaxProblem {
 
   const std::atomic<int32_t>* abort_flag = nullptr;
 };
+
+// The same as a sampled problem whose columns are all classes (`sampled` stays null): what a backend calls `full`.
+static inline SampledProblem as_sampled(const SoftmaxProblem& problem) {
+  SampledProblem p;
+  p.device = problem.device;
+  p.batch = problem.batch;
+  p.dim = problem.dim;
+  p.num_sampled = p.num_classes = problem.num_classes;
+  p.num_true = problem.num_true;
+  p.hits = HitMask::keep;
+  p.subtract_log_q = false;
+  p.float64 = problem.float64;
+  p.reduced_precision = problem.reduced_precision;
+  p.weights = problem.weights;
+  p.biases = problem.biases;
+  p.inputs = problem.inputs;
+  p.inputs_dtype = problem.inputs_dtype;
+  p.labels = problem.labels;
+  p.upstream = problem.upstream;
+  p.upstream_scale = problem.upstream_scale;
+  p.losses = problem.losses;
+  p.input_gradients = problem.input_gradients;
+  p.weight_gradients = problem.weight_gradients;
+  p.bias_gradients = problem.bias_gradients;
+  p.abort_flag = problem.abort_flag;
+  return p;
+}
 
 }  // namespace sampled_softmax

@@ -9,11 +9,13 @@ namespace sampled_softmax {
 
 enum class Code : int32_t {
   ok = 0,
-  aborted,           // the caller's flag was seen
-  out_of_memory,     // the message says how much was asked for
-  draw_limit,        // a sampler needed more tries than its documented limit
-  invalid_argument,  // the facade should have refused this first
-  environment,       // an environment variable that cannot be obeyed
+  aborted,             // the caller's flag was seen
+  out_of_memory,       // the message says how much was asked for
+  draw_limit,          // a sampler needed more tries than its documented limit
+  invalid_argument,    // the facade should have refused this first
+  environment,         // an environment variable that cannot be obeyed
+  device_unavailable,  // no such device, with the reason
+  device_failed,       // a device that no longer works: the message names the kernel, or the call
 };
 
 struct Status {

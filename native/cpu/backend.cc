@@ -2,6 +2,7 @@
 #include "core/backend.h"
 
 #include <algorithm>
+#include <cstdio>
 #include <new>
 
 #include "cpu/dispatch.h"
@@ -61,39 +62,35 @@ Status run(const SampledProblem& problem, bool full) {
   }
 }
 
-Status sampled_loss(const SampledProblem& problem) { return run(problem, false); }
-
-Status softmax_loss(const SoftmaxProblem& problem) {
-  SampledProblem p;
-  p.batch = problem.batch;
-  p.dim = problem.dim;
-  p.num_sampled = p.num_classes = problem.num_classes;
-  p.num_true = problem.num_true;
-  p.hits = HitMask::keep;
-  p.subtract_log_q = false;
-  p.float64 = problem.float64;
-  p.reduced_precision = problem.reduced_precision;
-  p.weights = problem.weights;
-  p.biases = problem.biases;
-  p.inputs = problem.inputs;
-  p.inputs_dtype = problem.inputs_dtype;
-  p.labels = problem.labels;
-  p.upstream = problem.upstream;
-  p.upstream_scale = problem.upstream_scale;
-  p.losses = problem.losses;
-  p.input_gradients = problem.input_gradients;
-  p.weight_gradients = problem.weight_gradients;
-  p.bias_gradients = problem.bias_gradients;
-  p.abort_flag = problem.abort_flag;
-  return run(p, true);
+Status start_sampled_loss(const SampledProblem& problem, Notify, PendingCall** pending) {
+  *pending = nullptr;
+  return run(problem, false);
 }
 
-const char* instruction_set() { return kernels().name; }
+Status start_softmax_loss(const SoftmaxProblem& problem, Notify, PendingCall** pending) {
+  *pending = nullptr;
+  return run(as_sampled(problem), true);
+}
+
+Status finish(PendingCall*) { return {}; }
+
+Status count_devices(int32_t* count) {
+  *count = 1;
+  return {};
+}
+
+Status device_info(int32_t, DeviceInfo* info) {
+  std::snprintf(info->name, sizeof info->name, "%s", kernels().name);
+  return {};
+}
+
+Status release_memory() { return {}; }
 
 }  // namespace
 
 const Backend& cpu_backend() {
-  static const Backend backend{kBackendVersion, "cpu", instruction_set, sampled_loss, softmax_loss};
+  static const Backend backend{kBackendVersion,    "cpu",  count_devices, device_info, start_sampled_loss,
+                               start_softmax_loss, finish, release_memory};
   return backend;
 }
 
