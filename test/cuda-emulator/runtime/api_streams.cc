@@ -1,0 +1,119 @@
+// Streams, and the host functions that run in them.
+#include <cuda_runtime_api.h>
+
+#include "runtime/device.h"
+#include "runtime/runtime.h"
+#include "runtime/streams.h"
+
+using namespace cuemu;
+
+namespace {
+
+cudaStream_t handle(const std::shared_ptr<Stream>& s) { return reinterpret_cast<cudaStream_t>(s.get()); }
+
+template <class Body>
+cudaError_t with_stream(cudaStream_t stream, Body body) {
+  return api([&](Lock& lock) {
+    const auto s = find_stream(stream);
+    if (!s) return fail(cudaErrorInvalidResourceHandle, "a stream that does not exist, or no longer");
+    if (s->device->fault) return s->device->fault;
+    return body(s, lock);
+  });
+}
+
+// The default stream is done when the streams that it waits for are.
+Mark end(const std::shared_ptr<Stream>& s) {
+  return s == s->device->legacy ? enqueue(s, [] { return cudaSuccess; }) : end_of(s);
+}
+
+}  // namespace
+
+extern "C" {
+
+cudaError_t cudaStreamCreateWithPriority(cudaStream_t* out, unsigned flags, int priority) {
+  return api([&](Lock&) {
+    *out = handle(make_stream(current_device(), flags, std::clamp(priority, -5, 0)));
+    return cudaSuccess;
+  });
+}
+cudaError_t cudaStreamCreateWithFlags(cudaStream_t* out, unsigned flags) {
+  return cudaStreamCreateWithPriority(out, flags, 0);
+}
+cudaError_t cudaStreamCreate(cudaStream_t* out) { return cudaStreamCreateWithPriority(out, cudaStreamDefault, 0); }
+
+cudaError_t cudaStreamDestroy(cudaStream_t stream) {
+  return api([&](Lock&) {
+    const auto s = find_stream(stream);
+    if (!s || s == s->device->legacy)
+      return fail(cudaErrorInvalidResourceHandle, "cudaStreamDestroy of a stream that does not exist");
+    destroy_stream(s);
+    return s->device->fault;
+  });
+}
+
+cudaError_t cudaStreamSynchronize(cudaStream_t stream) {
+  return with_stream(stream, [](const auto& s, Lock& lock) {
+    wait_for(end(s), lock);
+    return s->device->fault;
+  });
+}
+
+cudaError_t cudaStreamQuery(cudaStream_t stream) {
+  return with_stream(stream, [](const auto& s, Lock&) {
+    const Mark mark = end_of(s);
+    if (is_done(mark)) {
+      know(mark);
+      return s->device->fault;
+    }
+    want(mark);
+    return cudaErrorNotReady;
+  });
+}
+
+cudaError_t cudaStreamGetFlags(cudaStream_t stream, unsigned* flags) {
+  return with_stream(stream, [&](const auto& s, Lock&) {
+    *flags = s->flags;
+    return cudaSuccess;
+  });
+}
+cudaError_t cudaStreamGetPriority(cudaStream_t stream, int* priority) {
+  return with_stream(stream, [&](const auto& s, Lock&) {
+    *priority = s->priority;
+    return cudaSuccess;
+  });
+}
+cudaError_t cudaStreamGetDevice(cudaStream_t stream, int* index) {
+  return with_stream(stream, [&](const auto& s, Lock&) {
+    *index = s->device->index;
+    return cudaSuccess;
+  });
+}
+cudaError_t cudaDeviceGetStreamPriorityRange(int* least, int* greatest) {
+  return api([&](Lock&) {
+    if (least) *least = 0;
+    if (greatest) *greatest = -5;
+    return cudaSuccess;
+  });
+}
+
+// A host function is not called after a fault, a stream callback is, with the error.
+cudaError_t cudaLaunchHostFunc(cudaStream_t stream, cudaHostFn_t function, void* data) {
+  return with_stream(stream, [&](const auto& s, Lock&) {
+    Operation op;
+    op.even_after_fault = [=](cudaError_t fault) {
+      if (!fault) function(data);
+    };
+    enqueue(s, std::move(op));
+    return cudaSuccess;
+  });
+}
+cudaError_t cudaStreamAddCallback(cudaStream_t stream, cudaStreamCallback_t callback, void* data, unsigned flags) {
+  return with_stream(stream, [&](const auto& s, Lock&) {
+    if (flags) return cudaErrorInvalidValue;
+    Operation op;
+    op.even_after_fault = [=](cudaError_t fault) { callback(stream, fault, data); };
+    enqueue(s, std::move(op));
+    return cudaSuccess;
+  });
+}
+}

@@ -1,0 +1,9 @@
+// What a library that holds the emulator exports, for tests that link or dlopen it.
+#pragma once
+#include <cstdint>
+
+#define CUEMU_EXPORT extern "C" __attribute__((visibility("default")))
+
+CUEMU_EXPORT uint64_t cuemu_finding_count();  // since the start, repetitions included
+CUEMU_EXPORT uint64_t cuemu_device_bytes();   // allocated on all devices, with what their pools keep in reserve
+CUEMU_EXPORT uint64_t cuemu_pinned_bytes();   // page-locked host memory, allocated or registered
