@@ -1,26 +1,9 @@
 /** The Promise forms among threads: workers that come and go, and what happens as a process ends. */
-import { execFile } from 'node:child_process';
-import { fileURLToPath } from 'node:url';
-import { Worker } from 'node:worker_threads';
 import { describe, expect, it } from 'vitest';
 import { sampledSoftmaxLoss, sampledSoftmaxLossSync } from '../lib/index.ts';
 import { randomIds } from './arrays.ts';
 import { smallProblem, smallSampler } from './problems.ts';
-
-const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
-
-/** Runs the body of an async function, with the package as `lib`, in a process of its own. */
-function inProcess(
-  body: string,
-  environment: Record<string, string> = {},
-): Promise<{ code: number | string | null; signal: string | null; output: string }> {
-  const script = fileURLToPath(new URL('./run-with-package.mjs', import.meta.url));
-  return new Promise((resolve) => {
-    execFile(process.execPath, [script, body], { env: { ...process.env, ...environment }, timeout: 25_000 }, (error, stdout, stderr) => {
-      resolve({ code: error ? (error.code ?? null) : 0, signal: error?.signal ?? null, output: stdout + stderr });
-    });
-  });
-}
+import { inProcess, inWorker, once, pause } from './processes.ts';
 
 const makeCalls = `
   const weights = lib.EmbeddingTable.createSync({ rows: 20000, dim: 32, init: 'uniform', seed: 1 });
@@ -71,15 +54,6 @@ describe('in a process of its own', () => {
   });
 });
 
-function inWorker(body: string, data: unknown): Worker {
-  return new Worker(new URL('./run-with-package.mjs', import.meta.url), { workerData: { body, data } });
-}
-const once = (worker: Worker, event: string): Promise<unknown> =>
-  new Promise((resolve, reject) => {
-    worker.once(event, resolve);
-    if (event !== 'error') worker.once('error', reject);
-  });
-
 describe('worker threads', () => {
   it('come and go while calls run, and may be ended in the middle of one', async () => {
     const options = { ...smallProblem(), sampler: smallSampler() };
@@ -95,7 +69,7 @@ describe('worker threads', () => {
         const calls = Array.from({ length: 20 }, call);
         post('started');
         await Promise.all(calls);`;
-      const workers = [inWorker(body, undefined), inWorker(body, undefined)];
+      const workers = [inWorker(body), inWorker(body)];
       await Promise.all(workers.map((worker) => once(worker, 'message')));
       await pause(wait);
       await Promise.all(workers.map((worker) => worker.terminate()));

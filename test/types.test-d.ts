@@ -4,6 +4,7 @@ import {
   AllCandidateSampler,
   allCandidateSampler,
   computeAccidentalHits,
+  devices,
   EmbeddingTable,
   FixedUnigramSampler,
   LearnedUnigramSampler,
@@ -20,6 +21,7 @@ import {
   UniformSampler,
   uniformCandidateSampler,
   type CandidateSampler,
+  type CudaDevice,
   type FloatArray,
   type RowGradients,
   type SampledSoftmaxLossOptions,
@@ -155,6 +157,8 @@ describe('options', () => {
     sampledSoftmaxLossSync({ ...options, weights: new Uint16Array(21) });
     // @ts-expect-error no such device
     sampledSoftmaxLossSync({ ...options, device: 'gpu' });
+    // @ts-expect-error no such device
+    new SampledSoftmaxLoss({ numSampled: 1, numClasses: 2, device: 'cuda:x' });
     // @ts-expect-error a sampler is an object of the package
     sampledSoftmaxLossSync({ ...options, sampler: {} });
   });
@@ -239,5 +243,22 @@ describe("MindSpore's class", () => {
     loss.forwardSync({ weights, labels: [0], inputs, numTrue: 1 });
     // @ts-expect-error no such option
     new SampledSoftmaxLoss({ numSampled: 3, numClasses: 7, unique: true });
+  });
+});
+
+describe('devices', () => {
+  it('are told apart by their type, and may be passed on by name', () => {
+    for (const device of devices()) {
+      if (device.type === 'cuda') {
+        expectTypeOf(device).toEqualTypeOf<CudaDevice>();
+        expectTypeOf(device.memory).toEqualTypeOf<number>();
+      } else {
+        expectTypeOf(device.name).toEqualTypeOf<'cpu'>();
+        // @ts-expect-error of CUDA devices alone
+        void device.memory;
+      }
+      sampledSoftmaxLossSync({ ...options, device: device.name });
+      new SampledSoftmaxLoss({ numSampled: 1, numClasses: 2, device: device.name });
+    }
   });
 });

@@ -1,7 +1,9 @@
 #include "addon/tasks.h"
 
 #include <algorithm>
+#include <chrono>
 #include <condition_variable>
+#include <cstdlib>
 #include <exception>
 #include <iterator>
 #include <list>
@@ -26,6 +28,9 @@ struct Job {
   bool notified = false;  // by the device; guarded by the coordinator's mutex
 };
 
+// How long the end of the process waits for calls under way on a device, which may hang.
+constexpr auto kExitPatience = std::chrono::seconds(10);
+
 // A job stays in one node for its whole life and is spliced from list to list: on the coordinator nothing may have to
 // be allocated for it, since nobody could be told of a failure there.
 using Jobs = std::list<Job>;
@@ -41,6 +46,9 @@ struct Environment {
 bool belong(const Jobs& jobs, const Environment& environment) {
   return std::any_of(jobs.begin(), jobs.end(), [&](const Job& job) { return job.owner.get() == &environment; });
 }
+
+class Coordinator;
+Coordinator& coordinator();
 
 class Coordinator {
  public:
@@ -61,6 +69,17 @@ class Coordinator {
     Jobs ready;
     ready.swap(environment.ready);
     return ready;
+  }
+
+  // Called as the process exits, once a device has been used: process.exit() ends no environment, and the device's
+  // library would be torn down under its calls.
+  void stop_at_exit() {
+    std::unique_lock<std::mutex> lock(mutex_);
+    exiting_ = true;
+    for (Jobs* jobs : {&active_, &started_}) {
+      for (Job& job : *jobs) job.task->request_abort();
+    }
+    idle_.wait_for(lock, kExitPatience, [&] { return active_.empty() && started_.empty(); });
   }
 
   // Called on the environment's thread as it ends: afterwards no thread touches the environment.
@@ -99,7 +118,7 @@ class Coordinator {
   Jobs::iterator next_notified() {
     return std::find_if(started_.begin(), started_.end(), [](const Job& job) { return job.notified; });
   }
-  bool may_start() const { return !queue_.empty() && started_.size() < kMaxStarted; }
+  bool may_start() const { return !queue_.empty() && started_.size() < kMaxStarted && !exiting_; }
 
   void start(std::unique_lock<std::mutex>& lock) {
     active_.splice(active_.end(), queue_, queue_.begin());
@@ -113,6 +132,8 @@ class Coordinator {
     }
     lock.lock();
     if (started) {
+      // Handlers run last first: after the device's library has registered its own.
+      if (!at_exit_) at_exit_ = std::atexit([] { coordinator().stop_at_exit(); }) == 0;
       started_.splice(started_.end(), active_);
     } else {
       hand_over();
@@ -139,27 +160,25 @@ class Coordinator {
   }
 
   // On a thread of the device's, perhaps before the start has returned.
-  static void notify(void* context);
+  static void notify(void* context) {
+    Coordinator& self = coordinator();
+    std::lock_guard<std::mutex> lock(self.mutex_);
+    static_cast<Job*>(context)->notified = true;
+    self.work_.notify_one();
+  }
 
   std::mutex mutex_;
   std::condition_variable work_, idle_;
   Jobs queue_;    // not started
   Jobs active_;   // the one that the coordinator is starting or finishing
   Jobs started_;  // under way on a device, in the order of their starts
-  bool has_thread_ = false;
+  bool has_thread_ = false, exiting_ = false, at_exit_ = false;
 };
 
 // Leaked on purpose: the detached thread may wait on it while the process exits.
 Coordinator& coordinator() {
   static Coordinator* instance = new Coordinator;
   return *instance;
-}
-
-void Coordinator::notify(void* context) {
-  Coordinator& self = coordinator();
-  std::lock_guard<std::mutex> lock(self.mutex_);
-  static_cast<Job*>(context)->notified = true;
-  self.work_.notify_one();
 }
 
 std::mutex environments_mutex;

@@ -34,7 +34,7 @@ class Task {
 
 // Queues the task and returns its Promise: resolved with task->result(), or rejected with an Error with a `code`.
 // When an environment (a worker) ends, its waiting tasks are dropped, and those that run or have been started are
-// aborted, awaited and finished.
+// aborted, awaited and finished. When the process exits, that happens to those on a device (for ten seconds at most).
 Napi::Value enqueue(Napi::Env env, std::unique_ptr<Task> task);
 
 }  // namespace sampled_softmax
