@@ -3,4 +3,4 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 scripts/require-packages.sh clang-format clang-format
-find native test/native test/fake-backends bench -name '*.cc' -o -name '*.h' | xargs clang-format --dry-run --Werror
+find native test bench \( -name '*.cc' -o -name '*.h' -o -name '*.cu' -o -name '*.cuh' \) -print0 | xargs -0 clang-format --dry-run --Werror

@@ -7,6 +7,13 @@
 
 #include "core/problem.h"
 
+// Compiled for GPUs too.
+#ifdef __CUDACC__
+#define SAMPLED_SOFTMAX_ANYWHERE __host__ __device__
+#else
+#define SAMPLED_SOFTMAX_ANYWHERE
+#endif
+
 namespace sampled_softmax {
 
 struct RowTerms {
@@ -21,8 +28,8 @@ constexpr double kLargeRounding = 1.0 / 1024;
 // `full`: the columns are all classes, the true ones among them; otherwise the true logits count beside the columns.
 // `dz[j]` is the gradient of true logit j; g the gradient of the loss. The logits are used up.
 template <class T>
-static inline RowTerms softmax_terms(double* logits, int64_t num_true, double max, double sum, bool full, double g,
-                                     double* dz) {
+SAMPLED_SOFTMAX_ANYWHERE static inline RowTerms softmax_terms(double* logits, int64_t num_true, double max, double sum,
+                                                              bool full, double g, double* dz) {
   const double label = 1.0 / static_cast<double>(num_true);
   double mean = 0, largest = -INFINITY, true_sum = 0;
   for (int64_t j = 0; j < num_true; ++j) {
@@ -51,8 +58,8 @@ static inline RowTerms softmax_terms(double* logits, int64_t num_true, double ma
 // MindSpore's -sum_j y_j log(p_j + 1e-20) with p rounded to T; with A = sum_j y_j p_j / (p_j + 1e-20) the gradient of
 // logit k is p_k A, less y_k p_k / (p_k + 1e-20) where k is true.
 template <class T>
-static inline RowTerms mindspore_terms(const double* logits, int64_t num_true, double max, double sum, double g,
-                                       double* dz) {
+SAMPLED_SOFTMAX_ANYWHERE static inline RowTerms mindspore_terms(const double* logits, int64_t num_true, double max,
+                                                                double sum, double g, double* dz) {
   constexpr double kEpsilon = 1e-20;
   const auto rounded = [](double x) { return static_cast<double>(static_cast<T>(x)); };
   const auto exponential = [&](int64_t j) { return rounded(std::exp(rounded(logits[j]) - max)); };
@@ -74,7 +81,8 @@ static inline RowTerms mindspore_terms(const double* logits, int64_t num_true, d
 }
 
 // `sum` = sum over the sampled columns of softplus(z); their stored values are sigmoid(z).
-static inline RowTerms logistic_terms(const double* logits, int64_t num_true, double sum, double g, double* dz) {
+SAMPLED_SOFTMAX_ANYWHERE static inline RowTerms logistic_terms(const double* logits, int64_t num_true, double sum,
+                                                               double g, double* dz) {
   const double label = 1.0 / static_cast<double>(num_true);
   double loss = sum;
   for (int64_t j = 0; j < num_true; ++j) {

@@ -7,7 +7,7 @@
 #include <cstring>
 #include <vector>
 
-#include "core/radix_sort.h"
+#include "core/slot_order.h"
 #include "cpu/pool.h"
 #include "cpu/step.h"
 
@@ -32,34 +32,23 @@ void Step<T>::clear_merged() {
   });
 }
 
-// The row of a label's gradient. In the full softmax it has no slot of its own: it adds to its class.
-template <class T>
-int64_t Step<T>::label_row(const RowGradients& g, int64_t label) const {
-  const int64_t slot = full ? p.labels[label] : label;
-  return g.slot_row ? g.slot_row[slot] : slot;
-}
-
-template <class T>
-int64_t Step<T>::column_row(const RowGradients& g, int64_t column) const {
-  const int64_t slot = full ? column : p.batch * p.num_true + column;
-  return g.slot_row ? g.slot_row[slot] : slot;
-}
-
 template <class T>
 void Step<T>::write_bias_gradients() {
   const RowGradients& g = p.bias_gradients;
   T* values = static_cast<T*>(g.values);
   if (!g.merged && !full) {
-    for (int64_t c = 0; c < p.num_sampled; ++c) values[column_row(g, c)] = static_cast<T>(column_bias_gradients[c]);
+    for (int64_t c = 0; c < p.num_sampled; ++c)
+      values[row_of_column(p, full, g, c)] = static_cast<T>(column_bias_gradients[c]);
     return;
   }
   const int64_t labels = p.batch * p.num_true, slots = labels + p.num_sampled;
-  const IdVector order = slots_by_row(g, slots);
+  const auto row_of = [&](int64_t use) { return row_of_use(p, full, g, use); };
+  const IdVector order = slots_by_row(slots, g.num_rows, row_of);
   std::fill(values, values + g.num_rows, T(0));
   for (int64_t i = 0; i < slots;) {
-    const int64_t row = output_row(g, order[static_cast<size_t>(i)]);
+    const int64_t row = row_of(order[static_cast<size_t>(i)]);
     double total = 0;
-    for (; i < slots && output_row(g, order[static_cast<size_t>(i)]) == row; ++i) {
+    for (; i < slots && row_of(order[static_cast<size_t>(i)]) == row; ++i) {
       const int64_t slot = order[static_cast<size_t>(i)];
       total += slot < labels ? all_true_dz[slot] : column_bias_gradients[slot - labels];
     }
@@ -75,10 +64,10 @@ void Step<T>::write_label_gradients(int64_t strip, int worker, const T* rows) {
   const double* dz = true_dz(strip, worker);
   for (int64_t i = 0; i < count && weights.values && !weights.merged; ++i) {
     k.scaled(static_cast<T>(dz[i]), rows + i / p.num_true * p.dim, p.dim,
-             static_cast<T*>(weights.values) + label_row(weights, begin + i) * p.dim);
+             static_cast<T*>(weights.values) + row_of_label(p, full, weights, begin + i) * p.dim);
   }
   for (int64_t i = 0; i < count && biases.values && !biases.merged; ++i) {
-    static_cast<T*>(biases.values)[label_row(biases, begin + i)] = static_cast<T>(dz[i]);
+    static_cast<T*>(biases.values)[row_of_label(p, full, biases, begin + i)] = static_cast<T>(dz[i]);
   }
 }
 
@@ -89,45 +78,15 @@ void Step<T>::finish_class_gradients(const T* unmerged) {
 }
 
 template <class T>
-int64_t Step<T>::output_row(const RowGradients& g, int64_t slot) const {
-  const int64_t labels = p.batch * p.num_true;
-  return slot < labels ? label_row(g, slot) : column_row(g, slot - labels);
-}
-
-// Slots [0, slots) by their rows, those of one row in their own order.
-template <class T>
-IdVector Step<T>::slots_by_row(const RowGradients& g, int64_t slots) const {
-  const int64_t rows = g.num_rows;
-  IdVector order(static_cast<size_t>(slots), slots > INT32_MAX);
-  if (rows > 2 * slots) {
-    std::vector<Keyed> keyed(static_cast<size_t>(slots));
-    for (int64_t k = 0; k < slots; ++k) keyed[static_cast<size_t>(k)] = {output_row(g, k), k};
-    sort_by_key(keyed);
-    for (size_t i = 0; i < keyed.size(); ++i) order.set(i, keyed[i].item);
-    return order;
-  }
-  IdVector next(static_cast<size_t>(rows) + 1, slots > INT32_MAX);  // place of each row's next slot
-  for (int64_t k = 0; k < slots; ++k) {
-    const size_t after = static_cast<size_t>(output_row(g, k)) + 1;
-    next.set(after, next[after] + 1);
-  }
-  for (size_t r = 0; r < static_cast<size_t>(rows); ++r) next.set(r + 1, next[r + 1] + next[r]);
-  for (int64_t k = 0; k < slots; ++k) {
-    const size_t row = static_cast<size_t>(output_row(g, k));
-    order.set(static_cast<size_t>(next[row]), k);
-    next.set(row, next[row] + 1);
-  }
-  return order;
-}
-
-template <class T>
 void Step<T>::merge_class_gradients(const T* unmerged) {
   const int64_t labels = p.batch * p.num_true, slots = labels + (unmerged ? p.num_sampled : 0);
-  const IdVector order = slots_by_row(p.weight_gradients, slots);
+  const RowGradients& g = p.weight_gradients;
+  const auto row_of = [&](int64_t use) { return row_of_use(p, full, g, use); };
+  const IdVector order = slots_by_row(slots, g.num_rows, row_of);
   constexpr int64_t kSlots = 64;  // a task has the rows that begin among these
   parallel_for((slots + kSlots - 1) / kSlots, threads, [&](int64_t task, int worker) {
     const int64_t end = std::min(slots, (task + 1) * kSlots);
-    const auto row_at = [&](int64_t i) { return output_row(p.weight_gradients, order[static_cast<size_t>(i)]); };
+    const auto row_at = [&](int64_t i) { return row_of(order[static_cast<size_t>(i)]); };
     double* sum = worker_sums + worker * p.dim;
     int64_t i = task * kSlots;
     while (i > 0 && i < end && row_at(i) == row_at(i - 1)) ++i;
@@ -147,11 +106,10 @@ void Step<T>::merge_class_gradients(const T* unmerged) {
   });
 }
 
-#define INSTANTIATE(T)                                                      \
-  template int64_t Step<T>::column_row(const RowGradients&, int64_t) const; \
-  template bool Step<T>::sums_columns_apart() const;                        \
-  template void Step<T>::clear_merged();                                    \
-  template void Step<T>::write_label_gradients(int64_t, int, const T*);     \
+#define INSTANTIATE(T)                                                  \
+  template bool Step<T>::sums_columns_apart() const;                    \
+  template void Step<T>::clear_merged();                                \
+  template void Step<T>::write_label_gradients(int64_t, int, const T*); \
   template void Step<T>::finish_class_gradients(const T*);
 INSTANTIATE(float)
 INSTANTIATE(double)

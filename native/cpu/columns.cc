@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "core/slot_order.h"
 #include "cpu/blocks.h"
 #include "cpu/class_rows.h"
 #include "cpu/pool.h"
@@ -42,7 +43,7 @@ template <class T>
 void Step<T>::column_outputs(int64_t begin, int64_t count, T* weight_rows, T** out) const {
   const bool apart = sums_columns_apart();
   for (int64_t c = begin; c < begin + count; ++c) {
-    out[c - begin] = weight_rows + (apart ? c : column_row(p.weight_gradients, c)) * p.dim;
+    out[c - begin] = weight_rows + (apart ? c : row_of_column(p, full, p.weight_gradients, c)) * p.dim;
   }
 }
 

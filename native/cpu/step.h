@@ -116,16 +116,12 @@ struct Step {
   // ---- class_gradients.cc
   // Whether the columns' gradients are summed into [S][D] of our own before they are added to the caller's rows.
   bool sums_columns_apart() const;
-  int64_t label_row(const RowGradients& g, int64_t label) const;    // the output row of label i * T + j
-  int64_t column_row(const RowGradients& g, int64_t column) const;  // of a column
   void clear_merged();
   // The rows that unmerged gradients have for the labels of a strip.
   void write_label_gradients(int64_t strip, int worker, const T* rows);
   // What remains when all columns are summed: rows that several slots share, and the biases.
   void finish_class_gradients(const T* unmerged);
   void merge_class_gradients(const T* unmerged);
-  int64_t output_row(const RowGradients& g, int64_t slot) const;  // label_row, column_row
-  IdVector slots_by_row(const RowGradients& g, int64_t slots) const;
   void write_bias_gradients();
 };
 

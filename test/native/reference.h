@@ -6,23 +6,14 @@
 #include <cstdint>
 #include <vector>
 
+#include "core/class_rows.h"
 #include "core/problem.h"
-#include "cpu/class_rows.h"
 
 namespace sampled_softmax {
 
 struct Reference {
   std::vector<double> losses, inputs, weights, biases;  // weights: [rows, D] as the row plan lays them out
 };
-
-inline double element(const void* data, DType dtype, int64_t i) {
-  switch (dtype) {
-    case DType::float32: return static_cast<const float*>(data)[i];
-    case DType::float64: return static_cast<const double*>(data)[i];
-    case DType::float16: return float16_to_float(static_cast<const uint16_t*>(data)[i]);
-    default: return bfloat16_to_float(static_cast<const uint16_t*>(data)[i]);
-  }
-}
 
 // `full`: the columns are all classes, and the true logits do not count beside them.
 inline Reference reference(const SampledProblem& p, bool full) {
@@ -34,11 +25,11 @@ inline Reference reference(const SampledProblem& p, bool full) {
   out.biases.assign(static_cast<size_t>(p.bias_gradients.num_rows), 0);
   const auto weight = [&](int64_t id, int64_t d) {
     const StoredRow row = stored_row(p.weights, id);
-    return element(row.data, row.dtype, d);
+    return read_element(row.data, row.dtype, d);
   };
   const auto logit = [&](int64_t i, int64_t id) {
     double z = read_bias(p.biases, id);
-    for (int64_t d = 0; d < D; ++d) z += element(p.inputs, p.inputs_dtype, i * D + d) * weight(id, d);
+    for (int64_t d = 0; d < D; ++d) z += read_element(p.inputs, p.inputs_dtype, i * D + d) * weight(id, d);
     return z;
   };
   const auto place = [](const RowGradients& g, int64_t slot) { return g.slot_row ? g.slot_row[slot] : slot; };
@@ -94,7 +85,7 @@ inline Reference reference(const SampledProblem& p, bool full) {
         out.inputs[static_cast<size_t>(i * D + d)] += g * dz * weight(c.id, d);
         if (p.weight_gradients.values) {
           out.weights[static_cast<size_t>(place(p.weight_gradients, c.slot) * D + d)] +=
-              g * dz * element(p.inputs, p.inputs_dtype, i * D + d);
+              g * dz * read_element(p.inputs, p.inputs_dtype, i * D + d);
         }
       }
       if (p.bias_gradients.values) out.biases[static_cast<size_t>(place(p.bias_gradients, c.slot))] += g * dz;

@@ -1,0 +1,158 @@
+#include "cuda/device.h"
+
+#include <cstdio>
+#include <utility>
+
+#include "cuda/errors.h"
+
+namespace sampled_softmax {
+namespace cuda {
+namespace {
+
+// "13.0" of 13000.
+void write_version(int version, char* text, size_t size) {
+  std::snprintf(text, size, "%d.%d", version / 1000, version % 1000 / 10);
+}
+
+Status find(std::vector<Device*>& devices) {
+  int driver = 0, runtime = 0, count = 0;
+  cudaDriverGetVersion(&driver);
+  cudaRuntimeGetVersion(&runtime);
+  if (driver == 0) {
+    return Status::error(Code::device_unavailable, "no NVIDIA driver is loaded (libcuda.so.1 was not found)");
+  }
+  const cudaError_t error = cudaGetDeviceCount(&count);
+  if (error == cudaErrorInsufficientDriver) {
+    char has[16], needs[16];
+    write_version(driver, has, sizeof has);
+    write_version(runtime, needs, sizeof needs);
+    return Status::error(Code::device_unavailable,
+                         "the NVIDIA driver is too old: it supports CUDA %s, and %s is needed", has, needs);
+  }
+  if (error == cudaErrorNoDevice || (error == cudaSuccess && count == 0)) {
+    return Status::error(Code::device_unavailable, "the NVIDIA driver finds no device");
+  }
+  if (error != cudaSuccess) {
+    return Status::error(Code::device_unavailable, "%s", check(error, "cudaGetDeviceCount").message);
+  }
+  for (int i = 0; i < count; ++i) devices.push_back(new Device(i));
+  return {};
+}
+
+}  // namespace
+
+Status Device::all(const std::vector<Device*>** devices) {
+  static std::vector<Device*>* found = new std::vector<Device*>;
+  static const Status status = find(*found);
+  *devices = found;
+  return status;
+}
+
+Status Device::get(int32_t index, Device** device) {
+  const std::vector<Device*>* devices;
+  if (Status status = all(&devices); !status.ok()) return status;
+  if (index < 0 || static_cast<size_t>(index) >= devices->size()) {
+    return Status::error(Code::device_unavailable, "no device cuda:%d, there are %zu", index, devices->size());
+  }
+  *device = (*devices)[static_cast<size_t>(index)];
+  return {};
+}
+
+Status Device::info(DeviceInfo* info) const {
+  cudaDeviceProp properties;
+  if (Status status = check(cudaGetDeviceProperties(&properties, index_), "cudaGetDeviceProperties(%d)", index_);
+      !status.ok()) {
+    return status;
+  }
+  std::snprintf(info->name, sizeof info->name, "%.*s", static_cast<int>(sizeof info->name - 1), properties.name);
+  info->memory_bytes = static_cast<int64_t>(properties.totalGlobalMem);
+  info->compute_major = properties.major;
+  info->compute_minor = properties.minor;
+  return {};
+}
+
+Status Device::state() const {
+  std::lock_guard<std::mutex> lock(mutex_);
+  return failure_;
+}
+
+Status Device::note(const Status& status) {
+  if (status.code != Code::device_failed) return status;
+  std::lock_guard<std::mutex> lock(mutex_);
+  if (failure_.ok()) failure_ = status;
+  return failure_;
+}
+
+Status Device::open_pool() {
+  if (pool_) return {};
+  cudaMemPoolProps properties = {};
+  properties.allocType = cudaMemAllocationTypePinned;
+  properties.location.type = cudaMemLocationTypeDevice;
+  properties.location.id = index_;
+  if (Status status = check(cudaMemPoolCreate(&pool_, &properties), "cudaMemPoolCreate on cuda:%d", index_);
+      !status.ok()) {
+    return status;
+  }
+  // What is freed stays ours until release_memory: to map memory anew would cost more than a step.
+  uint64_t all = UINT64_MAX;
+  return check(cudaMemPoolSetAttribute(pool_, cudaMemPoolAttrReleaseThreshold, &all), "cudaMemPoolSetAttribute");
+}
+
+Status Device::take_lane(Lane* lane) {
+  std::lock_guard<std::mutex> lock(mutex_);
+  if (Status status = open_pool(); !status.ok()) return status;
+  if (!lanes_.empty()) {
+    *lane = lanes_.back();
+    lanes_.pop_back();
+    return {};
+  }
+  Lane made;
+  if (Status status =
+          check(cudaStreamCreateWithFlags(&made.stream, cudaStreamNonBlocking), "cudaStreamCreateWithFlags");
+      !status.ok()) {
+    return status;
+  }
+  if (Status status = check(cudaEventCreateWithFlags(&made.done, cudaEventBlockingSync | cudaEventDisableTiming),
+                            "cudaEventCreateWithFlags");
+      !status.ok()) {
+    cudaStreamDestroy(made.stream);
+    return status;
+  }
+  *lane = made;
+  return {};
+}
+
+void Device::give_back(const Lane& lane) {
+  std::lock_guard<std::mutex> lock(mutex_);
+  lanes_.push_back(lane);
+}
+
+Status Device::allocate(const Lane& lane, size_t bytes, void** memory) {
+  const cudaError_t error = cudaMallocFromPoolAsync(memory, bytes, pool_, lane.stream);
+  if (error == cudaSuccess) return {};
+  cudaGetLastError();  // not for a later call to find
+  size_t free = 0, total = 0;
+  if (error != cudaErrorMemoryAllocation || cudaMemGetInfo(&free, &total) != cudaSuccess) {
+    return check(error, "cudaMallocFromPoolAsync of %zu bytes", bytes);
+  }
+  return check(error, "%zu bytes on cuda:%d, of whose %zu bytes %zu are free", bytes, index_, total, free);
+}
+
+void Device::free(const Lane& lane, void* memory) {
+  if (memory) cudaFreeAsync(memory, lane.stream);
+}
+
+Status Device::release_memory() {
+  std::lock_guard<std::mutex> lock(mutex_);
+  if (!pool_) return {};
+  Current current(*this);
+  for (const Lane& lane : lanes_) {
+    cudaEventDestroy(lane.done);
+    cudaStreamDestroy(lane.stream);
+  }
+  lanes_.clear();
+  return check(cudaMemPoolTrimTo(pool_, 0), "cudaMemPoolTrimTo");
+}
+
+}  // namespace cuda
+}  // namespace sampled_softmax

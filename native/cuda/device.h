@@ -1,0 +1,81 @@
+// The devices of this process: each with a pool of device memory, lanes on which calls run, and what has gone wrong for
+// good.
+#pragma once
+
+#include <cuda_runtime_api.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <mutex>
+#include <vector>
+
+#include "core/backend.h"
+#include "core/status.h"
+
+namespace sampled_softmax {
+namespace cuda {
+
+// What one call at a time runs on.
+struct Lane {
+  cudaStream_t stream = nullptr;
+  cudaEvent_t done = nullptr;  // waiting for it sleeps, and does not spin
+};
+
+class Device {
+ public:
+  // Looks for devices, once in a process. They live as long as it does.
+  static Status all(const std::vector<Device*>** devices);
+  static Status get(int32_t index, Device** device);
+
+  explicit Device(int index) : index_(index) {}
+
+  int index() const { return index_; }
+  Status info(DeviceInfo* info) const;
+
+  // Ok, or why the device no longer works: the errors of a kernel never leave it.
+  Status state() const;
+  // Notes an error of a call; one that stays makes the device unusable.
+  Status note(const Status& status);
+
+  Status take_lane(Lane* lane);
+  void give_back(const Lane& lane);
+
+  // Memory in the order of the lane's stream: what is freed is taken by later calls without waiting for anyone.
+  Status allocate(const Lane& lane, size_t bytes, void** memory);
+  void free(const Lane& lane, void* memory);
+
+  // Gives what no call holds back to the driver, and ends the lanes that no call has.
+  Status release_memory();
+
+ private:
+  Status open_pool();
+
+  const int index_;
+  mutable std::mutex mutex_;
+  cudaMemPool_t pool_ = nullptr;
+  std::vector<Lane> lanes_;  // that no call has
+  Status failure_;
+};
+
+// Makes a device this thread's own for as long as the object lives, and then what was before.
+class Current {
+ public:
+  explicit Current(const Device& device) {
+    if (cudaGetDevice(&before_) != cudaSuccess) before_ = -1;
+    status_ = cudaSetDevice(device.index());
+  }
+  ~Current() {
+    if (before_ >= 0) cudaSetDevice(before_);
+  }
+  Current(const Current&) = delete;
+  Current& operator=(const Current&) = delete;
+
+  cudaError_t status() const { return status_; }
+
+ private:
+  int before_ = -1;
+  cudaError_t status_ = cudaSuccess;
+};
+
+}  // namespace cuda
+}  // namespace sampled_softmax

@@ -1,0 +1,151 @@
+// Gradients of the columns' class rows: activations transposed [S, B] times inputs [B, D], a block for a tile of
+// columns and dims, and all rows of the batch in order: one owner for each element.
+//
+// Reads the logits once for every kN dims; 2 * B * S * D flops for 4 * B * S * ceil(D / kN) bytes of logits and 4 * S *
+// D written: the multiply-adds bound it for float from D = 32 on, but for few rows (B below 32) the writing does.
+#include "cuda/kernels/activation.cuh"
+#include "cuda/kernels/kernels.h"
+#include "cuda/kernels/launch.cuh"
+#include "cuda/kernels/tile_product.cuh"
+
+namespace sampled_softmax {
+namespace cuda {
+namespace {
+
+template <class T>
+struct Problem {
+  int64_t batch, dim, pitch, count, column_tiles, z_pitch;
+  const T* z;
+  const T* inputs;
+  const T* max;
+  const double* scale;
+  Loss loss;
+  const int64_t* row_of;
+  T* values;
+};
+
+template <class T>
+__global__ void __launch_bounds__(Tile<T>::kThreads) class_gradients_kernel(const Problem<T> p) {
+  using Product = TileProduct<T, Inside::other, Inside::other>;
+  using A = typename Product::A;
+  using B = typename Product::B;
+  using Tl = Tile<T>;
+  __shared__ typename Product::Shared shared;
+  const int64_t first_column = blockIdx.x % p.column_tiles * Tl::kM, first_dim = blockIdx.x / p.column_tiles * Tl::kN;
+
+  Vector<T> z[A::kEach];
+  T max[A::kEach], scale[A::kEach];
+  Product product;
+  product.run(
+      shared, 0, p.batch,
+      [&](int64_t k0, int buffer) {
+#pragma unroll
+        for (int i = 0; i < A::kEach; ++i) {
+          const int64_t c = first_column + A::other_of(i), b = k0 + A::k_of(i);
+          max[i] = scale[i] = 0;
+#pragma unroll
+          for (int e = 0; e < Tl::kVector; ++e) z[i].v[e] = -INFINITY;
+          if (b >= p.batch || c >= p.count) continue;
+          z[i] = *reinterpret_cast<const Vector<T>*>(p.z + b * p.z_pitch + c);
+          max[i] = p.max[b], scale[i] = static_cast<T>(p.scale[b]);
+        }
+#pragma unroll
+        for (int i = 0; i < B::kEach; ++i) {
+          const int64_t b = k0 + B::k_of(i), d = first_dim + B::other_of(i);
+          copy_16(B::place(shared.b[buffer], i), b < p.batch && d < p.pitch ? p.inputs + b * p.pitch + d : nullptr,
+                  p.z);
+        }
+      },
+      [&](int buffer) {
+#pragma unroll
+        for (int i = 0; i < A::kEach; ++i) {
+          Vector<T> e;
+#pragma unroll
+          for (int v = 0; v < Tl::kVector; ++v) e.v[v] = scale[i] * activation(z[i].v[v], max[i], p.loss);
+          *reinterpret_cast<Vector<T>*>(A::place(shared.a[buffer], i)) = e;
+        }
+      });
+
+#pragma unroll
+  for (int i = 0; i < Tl::kPerThread; ++i) {
+    const int64_t c = first_column + Product::m_of(i);
+    if (c >= p.count) continue;
+    T* out = p.values + (p.row_of ? p.row_of[c] : c) * p.dim;
+#pragma unroll
+    for (int j = 0; j < Tl::kPerThread; ++j) {
+      const int64_t d = first_dim + Product::n_of(j);
+      if (d < p.dim) out[d] = product.sum[i][j];
+    }
+  }
+}
+
+// Columns across a block of threads, rows of the batch among kRows groups; their sums in order.
+constexpr int kColumns = 32, kRows = 8;
+
+template <class T>
+__global__ void __launch_bounds__(kColumns* kRows)
+    column_sums_kernel(int64_t batch, int64_t count, int64_t z_pitch, const T* z, Rows<T> state, Loss loss,
+                       double* sums) {
+  __shared__ double group_sums[kRows][kColumns];
+  const int column = static_cast<int>(threadIdx.x) % kColumns, group = static_cast<int>(threadIdx.x) / kColumns;
+  const int64_t c = int64_t{blockIdx.x} * kColumns + column;
+  double sum = 0;
+  for (int64_t b = group; c < count && b < batch; b += kRows) {
+    const T logit = z[b * z_pitch + c];
+    double e;
+    if (loss == Loss::softmax) {
+      const Parts<T> parts = exp_of_difference(logit, state.max[b]);
+      e = static_cast<double>(parts.high) + static_cast<double>(parts.low);
+    } else {
+      e = static_cast<double>(activation(logit, T(0), loss));
+    }
+    sum += state.scale[b] * e;
+  }
+  group_sums[group][column] = sum;
+  __syncthreads();
+  if (group != 0 || c >= count) return;
+  for (int g = 1; g < kRows; ++g) sum += group_sums[g][column];
+  sums[c] = sum;
+}
+
+}  // namespace
+
+template <class T>
+cudaError_t class_gradients(cudaStream_t stream, int64_t batch, int64_t dim, int64_t pitch, ColumnRange columns,
+                            const T* z, const T* inputs, const Rows<T>& state, Loss loss, const int64_t* row_of,
+                            T* values) {
+  const Problem<T> p{batch,
+                     dim,
+                     pitch,
+                     columns.count,
+                     blocks_of(columns.count, Tile<T>::kM),
+                     logits_pitch(columns.count),
+                     z,
+                     inputs,
+                     state.max,
+                     state.scale,
+                     loss,
+                     row_of ? row_of + columns.begin : nullptr,
+                     row_of ? values : values + columns.begin * dim};
+  const int64_t blocks = p.column_tiles * blocks_of(dim, Tile<T>::kN);
+  class_gradients_kernel<T><<<static_cast<unsigned>(blocks), Tile<T>::kThreads, 0, stream>>>(p);
+  return launched();
+}
+
+template <class T>
+cudaError_t column_sums(cudaStream_t stream, int64_t batch, ColumnRange columns, const T* z, const Rows<T>& state,
+                        Loss loss, double* sums) {
+  column_sums_kernel<T><<<static_cast<unsigned>(blocks_of(columns.count, kColumns)), kColumns * kRows, 0, stream>>>(
+      batch, columns.count, logits_pitch(columns.count), z, state, loss, sums + columns.begin);
+  return launched();
+}
+
+#define INSTANTIATE(T)                                                                                           \
+  template cudaError_t class_gradients(cudaStream_t, int64_t, int64_t, int64_t, ColumnRange, const T*, const T*, \
+                                       const Rows<T>&, Loss, const int64_t*, T*);                                \
+  template cudaError_t column_sums(cudaStream_t, int64_t, ColumnRange, const T*, const Rows<T>&, Loss, double*);
+SAMPLED_SOFTMAX_FOR_BOTH(INSTANTIATE)
+#undef INSTANTIATE
+
+}  // namespace cuda
+}  // namespace sampled_softmax

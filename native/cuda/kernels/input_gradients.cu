@@ -1,0 +1,162 @@
+// Gradients of the inputs: activations [B, S] times class rows [S, D], a block for a tile of rows and dims and a part
+// of the columns; then the parts in order, and the true classes' share.
+//
+// Reads the logits once for every kN dims and makes activations of them on the way to shared memory: one exponential
+// for kN multiply-adds. Class rows come from the L2 cache. 2 * B * S * D flops for 4 * B * S * ceil(D / kN) bytes of
+// logits: the multiply-adds bound it for float from D = 32 on.
+#include "cuda/kernels/activation.cuh"
+#include "cuda/kernels/kernels.h"
+#include "cuda/kernels/launch.cuh"
+#include "cuda/kernels/tile_product.cuh"
+
+namespace sampled_softmax {
+namespace cuda {
+namespace {
+
+template <class T>
+struct Problem {
+  int64_t batch, dim, pitch, count, row_tiles, dim_tiles, part_length, z_pitch;
+  const T* z;
+  const T* const* rows;
+  const T* max;
+  Loss loss;
+  T* parts;
+  bool add;
+};
+
+template <class T>
+__global__ void __launch_bounds__(Tile<T>::kThreads) input_gradients_kernel(const Problem<T> p) {
+  using Product = TileProduct<T, Inside::k, Inside::other>;
+  using A = typename Product::A;
+  using B = typename Product::B;
+  using Tl = Tile<T>;
+  __shared__ typename Product::Shared shared;
+  const int64_t row_tile = blockIdx.x % p.row_tiles, rest = blockIdx.x / p.row_tiles;
+  const int64_t first_row = row_tile * Tl::kM, first_dim = rest % p.dim_tiles * Tl::kN, part = rest / p.dim_tiles;
+  const int64_t begin = part * p.part_length, stop = begin + p.part_length, end = stop < p.count ? stop : p.count;
+
+  T max[A::kEach];
+#pragma unroll
+  for (int i = 0; i < A::kEach; ++i) {
+    const int64_t row = first_row + A::other_of(i);
+    max[i] = row < p.batch ? p.max[row] : T(0);
+  }
+  Vector<T> z[A::kEach];
+  Product product;
+  product.run(
+      shared, begin, end,
+      [&](int64_t k0, int buffer) {
+#pragma unroll
+        for (int i = 0; i < A::kEach; ++i) {
+          const int64_t row = first_row + A::other_of(i), c = k0 + A::k_of(i);
+#pragma unroll
+          for (int e = 0; e < Tl::kVector; ++e) z[i].v[e] = -INFINITY;
+          if (row < p.batch && c < end) z[i] = *reinterpret_cast<const Vector<T>*>(p.z + row * p.z_pitch + c);
+        }
+#pragma unroll
+        for (int i = 0; i < B::kEach; ++i) {
+          const int64_t c = k0 + B::k_of(i), d = first_dim + B::other_of(i);
+          copy_16(B::place(shared.b[buffer], i), c < end && d < p.pitch ? p.rows[c] + d : nullptr, p.z);
+        }
+      },
+      [&](int buffer) {
+#pragma unroll
+        for (int i = 0; i < A::kEach; ++i) {
+          Vector<T> e;
+#pragma unroll
+          for (int v = 0; v < Tl::kVector; ++v) e.v[v] = activation(z[i].v[v], max[i], p.loss);
+          *reinterpret_cast<Vector<T>*>(A::place(shared.a[buffer], i)) = e;
+        }
+      });
+
+#pragma unroll
+  for (int i = 0; i < Tl::kPerThread; ++i) {
+    const int64_t row = first_row + Product::m_of(i);
+#pragma unroll
+    for (int j = 0; j < Tl::kPerThread; ++j) {
+      const int64_t d = first_dim + Product::n_of(j);
+      if (row >= p.batch || d >= p.dim) continue;
+      T& out = p.parts[(part * p.batch + row) * p.dim + d];
+      out = p.add ? out + product.sum[i][j] : product.sum[i][j];
+    }
+  }
+}
+
+template <class T>
+__global__ void __launch_bounds__(256)
+    finish_input_gradients_kernel(int64_t batch, int64_t dim, int64_t num_true, Rows<T> state, int64_t num_parts,
+                                  const T* parts, const T* const* label_rows, T* out) {
+  const int64_t i = int64_t{blockIdx.x} * blockDim.x + threadIdx.x;
+  if (i >= batch * dim) return;
+  const int64_t b = i / dim, d = i % dim;
+  double sum = 0;
+  for (int64_t part = 0; part < num_parts; ++part) sum += static_cast<double>(parts[part * batch * dim + i]);
+  sum *= state.scale[b];
+  for (int64_t j = b * num_true; j < (b + 1) * num_true; ++j) {
+    sum += state.true_dz[j] * static_cast<double>(label_rows[j][d]);
+  }
+  out[i] = static_cast<T>(sum);
+}
+
+// Of the columns, where the sum is cut into `num_parts`; whole steps of the product.
+template <class T>
+int64_t length_of_part(int64_t count, int64_t num_parts) {
+  return blocks_of(blocks_of(count, num_parts), Tile<T>::kK) * Tile<T>::kK;
+}
+
+}  // namespace
+
+template <class T>
+int64_t parts_of_sum(int64_t m, int64_t n, int64_t length) {
+  constexpr int64_t kBlocks = 256;  // about two for each multiprocessor of a large device
+  constexpr int64_t kShortest = 256;
+  const int64_t tiles = blocks_of(m, Tile<T>::kM) * blocks_of(n, Tile<T>::kN);
+  int64_t parts = blocks_of(kBlocks, tiles > 0 ? tiles : 1);
+  const int64_t most = blocks_of(length, kShortest);
+  if (parts > most) parts = most;
+  return parts > 0 ? parts : 1;
+}
+
+template <class T>
+cudaError_t input_gradients(cudaStream_t stream, int64_t batch, int64_t dim, int64_t pitch, ColumnRange columns,
+                            const T* z, const T* const* rows, const Rows<T>& state, Loss loss, int64_t num_parts,
+                            T* parts, bool add) {
+  const Problem<T> p{batch,
+                     dim,
+                     pitch,
+                     columns.count,
+                     blocks_of(batch, Tile<T>::kM),
+                     blocks_of(dim, Tile<T>::kN),
+                     length_of_part<T>(columns.count, num_parts),
+                     logits_pitch(columns.count),
+                     z,
+                     rows + columns.begin,
+                     state.max,
+                     loss,
+                     parts,
+                     add};
+  const int64_t blocks = p.row_tiles * p.dim_tiles * num_parts;
+  input_gradients_kernel<T><<<static_cast<unsigned>(blocks), Tile<T>::kThreads, 0, stream>>>(p);
+  return launched();
+}
+
+template <class T>
+cudaError_t finish_input_gradients(cudaStream_t stream, int64_t batch, int64_t dim, int64_t num_true,
+                                   const Rows<T>& state, int64_t num_parts, const T* parts, const T* const* label_rows,
+                                   T* out) {
+  finish_input_gradients_kernel<T><<<static_cast<unsigned>(blocks_of(batch * dim, 256)), 256, 0, stream>>>(
+      batch, dim, num_true, state, num_parts, parts, label_rows, out);
+  return launched();
+}
+
+#define INSTANTIATE(T)                                                                                          \
+  template int64_t parts_of_sum<T>(int64_t, int64_t, int64_t);                                                  \
+  template cudaError_t input_gradients(cudaStream_t, int64_t, int64_t, int64_t, ColumnRange, const T*,          \
+                                       const T* const*, const Rows<T>&, Loss, int64_t, T*, bool);               \
+  template cudaError_t finish_input_gradients(cudaStream_t, int64_t, int64_t, int64_t, const Rows<T>&, int64_t, \
+                                              const T*, const T* const*, T*);
+SAMPLED_SOFTMAX_FOR_BOTH(INSTANTIATE)
+#undef INSTANTIATE
+
+}  // namespace cuda
+}  // namespace sampled_softmax

@@ -1,0 +1,136 @@
+// What the host side launches: one function a kernel, each in the .cu file of its name. All arrays are in device
+// memory.
+//
+// Letters: B batch, D dim, S sampled classes (columns), T true classes per row. Matrices that are read as rows of D
+// have a pitch of whole 16 bytes, zeros beyond D: `pitch` elements. Each launcher returns what the launch itself
+// returned; what goes wrong while a kernel runs shows later, on the stream.
+#pragma once
+
+#include <cuda_runtime_api.h>
+
+#include <cstdint>
+
+#include "core/problem.h"
+
+namespace sampled_softmax {
+namespace cuda {
+
+// Columns [begin, begin + count) of the problem.
+struct ColumnRange {
+  int64_t begin = 0, count = 0;
+};
+
+// Which logits are accidental hits. keys[c]: the class of column c, or -1 where it is never left out.
+struct HitTest {
+  const int64_t* keys = nullptr;    // [S]; null: all columns count
+  const int64_t* labels = nullptr;  // [B, T], each row's ascending
+  int64_t num_true = 0;
+};
+
+// A row's partial sums over one tile of columns.
+template <class T>
+struct Partial {
+  T max;       // of the logits; -infinity where none counts, and for the logistic loss
+  double sum;  // of exp(z - max), or of softplus(z)
+};
+
+// The state of the rows after finish_rows.
+template <class T>
+struct Rows {
+  T* max = nullptr;               // [B]
+  double* scale = nullptr;        // [B]: gradient of logit (b, c) = scale[b] * activation(z, max[b])
+  double* true_logits = nullptr;  // [B, T]; used up by finish_rows
+  double* true_dz = nullptr;      // [B, T] gradients of the true logits
+};
+
+// offset[c] = bias[c] - log(count[c]), in double, rounded once. `bias` and `count` may be null.
+template <class T>
+cudaError_t column_offsets(cudaStream_t stream, int64_t count, const double* bias, const double* expected_count,
+                           T* offset);
+
+// true_logits[i] = inputs[i / T] . rows[i] + bias[i] - log(count[i]).
+template <class T>
+cudaError_t true_logits(cudaStream_t stream, int64_t batch, int64_t num_true, int64_t dim, int64_t pitch,
+                        const T* inputs, const T* const* rows, const double* bias, const double* expected_count,
+                        double* logits);
+
+// How many partials a row has of `columns` columns.
+template <class T>
+int64_t partials_per_row(int64_t columns);
+// The pitch of the logits of `columns` columns.
+int64_t logits_pitch(int64_t columns);
+
+// The logits of a range of columns, hits left out (-infinity): stored [B][logits_pitch] where `z` is not null, and
+// reduced to partials[b * partials_pitch + tile] where `partials` is not null.
+template <class T>
+cudaError_t logits(cudaStream_t stream, int64_t batch, ColumnRange columns, int64_t pitch, const T* inputs,
+                   const T* const* rows, const T* offset, const HitTest& hits, Loss loss, T* z, Partial<T>* partials,
+                   int64_t partials_pitch);
+
+struct RowEnd {
+  Loss loss = Loss::softmax;
+  Numerics numerics = Numerics::stable;
+  bool full = false;                 // as core/loss_terms.h
+  const double* upstream = nullptr;  // [B]
+  double upstream_scale = 1;
+};
+
+// From the partials to the losses, and to what the gradients need.
+template <class T>
+cudaError_t finish_rows(cudaStream_t stream, int64_t batch, int64_t num_true, const RowEnd& end,
+                        const Partial<T>* partials, int64_t num_partials, const Rows<T>& rows, T* losses);
+
+// In how many parts the sum of a product over `length` is cut, so that its m x n outputs fill the device: a function of
+// the problem alone.
+template <class T>
+int64_t parts_of_sum(int64_t m, int64_t n, int64_t length);
+
+// parts[part][b][d] = (add ? itself : 0) + the sum over the part's columns of activation(z[b][c]) * rows[c][d].
+template <class T>
+cudaError_t input_gradients(cudaStream_t stream, int64_t batch, int64_t dim, int64_t pitch, ColumnRange columns,
+                            const T* z, const T* const* rows, const Rows<T>& state, Loss loss, int64_t num_parts,
+                            T* parts, bool add);
+
+// out[b][d] = scale[b] * the sum over the parts + the sum over j of true_dz[b][j] * label_rows[b][j][d].
+template <class T>
+cudaError_t finish_input_gradients(cudaStream_t stream, int64_t batch, int64_t dim, int64_t num_true,
+                                   const Rows<T>& state, int64_t num_parts, const T* parts, const T* const* label_rows,
+                                   T* out);
+
+// values[row_of[c]][d] = the sum over b of scale[b] * activation(z[b][c]) * inputs[b][d]; row c where `row_of` is null.
+template <class T>
+cudaError_t class_gradients(cudaStream_t stream, int64_t batch, int64_t dim, int64_t pitch, ColumnRange columns,
+                            const T* z, const T* inputs, const Rows<T>& state, Loss loss, const int64_t* row_of,
+                            T* values);
+
+// sums[c] = the sum over b of scale[b] * activation(z[b][c]).
+template <class T>
+cudaError_t column_sums(cudaStream_t stream, int64_t batch, ColumnRange columns, const T* z, const Rows<T>& state,
+                        Loss loss, double* sums);
+
+// values[row_of[i]][d] = true_dz[i] * inputs[i / T][d]; row i where `row_of` is null.
+template <class T>
+cudaError_t label_gradients(cudaStream_t stream, int64_t labels, int64_t num_true, int64_t dim, int64_t pitch,
+                            const double* true_dz, const T* inputs, const int64_t* row_of, T* values);
+
+// Slots in the order of their rows: those of segment s are slots[starts[s]] to slots[starts[s + 1]], all of one row,
+// rows[s], in the order in which they are added. A slot below `labels` is a label, another one column `slot - labels`.
+struct Segments {
+  int64_t count = 0;
+  const int64_t* starts = nullptr;
+  const int64_t* slots = nullptr;
+  const int64_t* rows = nullptr;
+  int64_t labels = 0;
+};
+
+// values[rows[s]] += the sum over the slots of segment s, in double. `columns`: [S][D], null where no slot is one.
+template <class T>
+cudaError_t merge_class_gradients(cudaStream_t stream, const Segments& segments, int64_t num_true, int64_t dim,
+                                  int64_t pitch, const double* true_dz, const T* inputs, const T* columns, T* values);
+// values[rows[s]] = the same of bias gradients. Without `starts` each slot is a segment; without `rows`, row s.
+template <class T>
+cudaError_t merge_bias_gradients(cudaStream_t stream, const Segments& segments, const double* true_dz,
+                                 const double* columns, T* values);
+
+}  // namespace cuda
+}  // namespace sampled_softmax

@@ -1,0 +1,190 @@
+// Logits of a tile of rows and columns: product, offset, accidental hits, and each row's maximum and sum over the tile.
+//
+// Bytes read: a tile of inputs and one of class rows for every 2 * D * kM * kN flops, that is 4 * D * (kM + kN) bytes,
+// mostly from the L2 cache: 21 flops a byte (float), so that the multiply-adds bound it from D = 16 on.
+// Writes 4 * B * S bytes where the logits are kept.
+#include "cuda/kernels/activation.cuh"
+#include "cuda/kernels/kernels.h"
+#include "cuda/kernels/launch.cuh"
+#include "cuda/kernels/tile_product.cuh"
+
+namespace sampled_softmax {
+namespace cuda {
+namespace {
+
+constexpr int kFewLabels = 8;  // of a row: compared one by one
+
+__device__ __forceinline__ bool is_hit(const int64_t* labels, int64_t num_true, int64_t key) {
+  if (num_true <= kFewLabels) {
+    bool hit = false;
+    for (int j = 0; j < num_true; ++j) hit |= labels[j] == key;
+    return hit;
+  }
+  int64_t begin = 0, end = num_true;  // the first label that is not below key
+  while (begin < end) {
+    const int64_t middle = (begin + end) / 2;
+    if (labels[middle] < key) begin = middle + 1;
+    else end = middle;
+  }
+  return begin < num_true && labels[begin] == key;
+}
+
+template <class T>
+struct Problem {
+  int64_t batch, count, row_tiles, pitch, z_pitch, partials_pitch;
+  const T* inputs;
+  const T* const* rows;
+  const T* offset;
+  HitTest hits;
+  Loss loss;
+  T* z;
+  Partial<T>* partials;
+};
+
+// A block of threads has a tile of kM rows of the batch and kN columns.
+template <class T>
+__global__ void __launch_bounds__(Tile<T>::kThreads) logits_kernel(const Problem<T> p) {
+  using Product = TileProduct<T, Inside::k, Inside::k>;
+  using Tl = Tile<T>;
+  __shared__ typename Product::Shared shared;
+  const int64_t row_tile = blockIdx.x % p.row_tiles, column_tile = blockIdx.x / p.row_tiles;
+  const int64_t first_row = row_tile * Tl::kM, first_column = column_tile * Tl::kN;
+
+  const T* a[Product::A::kEach];
+  const T* b[Product::B::kEach];
+#pragma unroll
+  for (int i = 0; i < Product::A::kEach; ++i) {
+    const int64_t row = first_row + Product::A::other_of(i);
+    a[i] = row < p.batch ? p.inputs + row * p.pitch : nullptr;
+  }
+#pragma unroll
+  for (int i = 0; i < Product::B::kEach; ++i) {
+    const int64_t column = first_column + Product::B::other_of(i);
+    b[i] = column < p.count ? p.rows[column] : nullptr;
+  }
+  Product product;
+  // From the offset on, as on the CPU: after the products its rounding would be one more.
+#pragma unroll
+  for (int j = 0; j < Tl::kPerThread; ++j) {
+    const int64_t column = first_column + Product::n_of(j);
+    const T offset = column < p.count ? p.offset[column] : T(0);
+#pragma unroll
+    for (int i = 0; i < Tl::kPerThread; ++i) product.sum[i][j] = offset;
+  }
+  product.run(
+      shared, 0, p.pitch,
+      [&](int64_t k0, int buffer) {
+#pragma unroll
+        for (int i = 0; i < Product::A::kEach; ++i) {
+          const int64_t k = k0 + Product::A::k_of(i);
+          copy_16(Product::A::place(shared.a[buffer], i), a[i] && k < p.pitch ? a[i] + k : nullptr, p.inputs);
+        }
+#pragma unroll
+        for (int i = 0; i < Product::B::kEach; ++i) {
+          const int64_t k = k0 + Product::B::k_of(i);
+          copy_16(Product::B::place(shared.b[buffer], i), b[i] && k < p.pitch ? b[i] + k : nullptr, p.inputs);
+        }
+      },
+      [](int) {});
+
+  int64_t key[Tl::kPerThread];
+#pragma unroll
+  for (int j = 0; j < Tl::kPerThread; ++j) {
+    const int64_t column = first_column + Product::n_of(j);
+    key[j] = p.hits.keys && column < p.count ? p.hits.keys[column] : -1;
+  }
+  // Bit i * kPerThread + j. In a loop of its own, not unrolled: inside the next it would be there 64 times.
+  uint64_t hits = 0;
+  if (p.hits.keys) {
+#pragma unroll 1
+    for (int i = 0; i < Tl::kPerThread; ++i) {
+      const int64_t row = first_row + Product::m_of(i);
+      if (row >= p.batch) continue;
+      const int64_t* labels = p.hits.labels + row * p.hits.num_true;
+#pragma unroll
+      for (int j = 0; j < Tl::kPerThread; ++j) {
+        const bool hit = key[j] >= 0 && is_hit(labels, p.hits.num_true, key[j]);
+        hits |= uint64_t{hit} << (i * Tl::kPerThread + j);
+      }
+    }
+  }
+#pragma unroll
+  for (int i = 0; i < Tl::kPerThread; ++i) {
+    const int64_t row = first_row + Product::m_of(i);
+    const bool in_batch = row < p.batch;
+    T z[Tl::kPerThread], max = -INFINITY;
+#pragma unroll
+    for (int j = 0; j < Tl::kPerThread; ++j) {
+      const bool counts = in_batch && first_column + Product::n_of(j) < p.count;
+      const bool hit = hits >> (i * Tl::kPerThread + j) & 1;
+      z[j] = counts && !hit ? product.sum[i][j] : -INFINITY;
+      max = z[j] > max ? z[j] : max;  // a NaN is passed over
+    }
+    if (p.z && in_batch) {
+#pragma unroll
+      for (int j = 0; j < Tl::kPerThread; ++j) p.z[row * p.z_pitch + first_column + Product::n_of(j)] = z[j];
+    }
+    if (!p.partials) continue;
+    CarefulSum<T> careful;
+    if (p.loss == Loss::softmax) {
+#pragma unroll
+      for (int lanes = 1; lanes < Tl::kThreadsN; lanes *= 2) {
+        const T other = __shfl_xor_sync(~0u, max, lanes);
+        max = other > max ? other : max;
+      }
+#pragma unroll
+      for (int j = 0; j < Tl::kPerThread; ++j) {
+        if (z[j] != -INFINITY) careful.add(exp_of_difference(z[j], max));
+      }
+    } else {
+#pragma unroll
+      for (int j = 0; j < Tl::kPerThread; ++j) careful.add({softplus(z[j]), T(0)});
+    }
+    double sum = careful.total();
+#pragma unroll
+    for (int lanes = 1; lanes < Tl::kThreadsN; lanes *= 2) sum += __shfl_xor_sync(~0u, sum, lanes);
+    if (in_batch && Product::thread_n() == 0) p.partials[row * p.partials_pitch + column_tile] = {max, sum};
+  }
+}
+
+}  // namespace
+
+int64_t logits_pitch(int64_t columns) { return blocks_of(columns, Tile<float>::kN) * Tile<float>::kN; }
+
+template <class T>
+int64_t partials_per_row(int64_t columns) {
+  return blocks_of(columns, Tile<T>::kN);
+}
+
+template <class T>
+cudaError_t logits(cudaStream_t stream, int64_t batch, ColumnRange columns, int64_t pitch, const T* inputs,
+                   const T* const* rows, const T* offset, const HitTest& hits, Loss loss, T* z, Partial<T>* partials,
+                   int64_t partials_pitch) {
+  const int64_t row_tiles = blocks_of(batch, Tile<T>::kM), column_tiles = blocks_of(columns.count, Tile<T>::kN);
+  Problem<T> p{batch,
+               columns.count,
+               row_tiles,
+               pitch,
+               logits_pitch(columns.count),
+               partials_pitch,
+               inputs,
+               rows + columns.begin,
+               offset + columns.begin,
+               hits,
+               loss,
+               z,
+               partials ? partials + columns.begin / Tile<T>::kN : nullptr};
+  if (hits.keys) p.hits.keys += columns.begin;
+  logits_kernel<T><<<static_cast<unsigned>(row_tiles * column_tiles), Tile<T>::kThreads, 0, stream>>>(p);
+  return launched();
+}
+
+#define INSTANTIATE(T)                                                                                          \
+  template int64_t partials_per_row<T>(int64_t);                                                                \
+  template cudaError_t logits(cudaStream_t, int64_t, ColumnRange, int64_t, const T*, const T* const*, const T*, \
+                              const HitTest&, Loss, T*, Partial<T>*, int64_t);
+SAMPLED_SOFTMAX_FOR_BOTH(INSTANTIATE)
+#undef INSTANTIATE
+
+}  // namespace cuda
+}  // namespace sampled_softmax

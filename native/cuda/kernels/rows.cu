@@ -1,0 +1,133 @@
+// What is done row by row: offsets of columns, logits of the true classes, and the end of each loss. Bandwidth alone:
+// each reads its operands once (true logits: 8 * B * T * D bytes), and all of it is small beside the products.
+#include "core/loss_terms.h"
+#include "cuda/kernels/kernels.h"
+#include "cuda/kernels/launch.cuh"
+
+namespace sampled_softmax {
+namespace cuda {
+namespace {
+
+constexpr int kWarp = 32, kWarps = 4;  // a warp has one label, or one row
+
+__device__ __forceinline__ int64_t global_warp() { return (int64_t{blockIdx.x} * blockDim.x + threadIdx.x) / kWarp; }
+__device__ __forceinline__ int lane() { return static_cast<int>(threadIdx.x) % kWarp; }
+
+// The same order of additions in every lane.
+__device__ __forceinline__ double warp_sum(double x) {
+#pragma unroll
+  for (int lanes = 1; lanes < kWarp; lanes *= 2) x += __shfl_xor_sync(~0u, x, lanes);
+  return x;
+}
+
+__device__ __forceinline__ double offset_of(const double* bias, const double* expected_count, int64_t i) {
+  return (bias ? bias[i] : 0) - (expected_count ? log(expected_count[i]) : 0);
+}
+
+template <class T>
+__global__ void __launch_bounds__(256)
+    column_offsets_kernel(int64_t count, const double* bias, const double* expected_count, T* offset) {
+  const int64_t c = int64_t{blockIdx.x} * blockDim.x + threadIdx.x;
+  if (c < count) offset[c] = static_cast<T>(offset_of(bias, expected_count, c));
+}
+
+template <class T>
+__global__ void __launch_bounds__(kWarp* kWarps)
+    true_logits_kernel(int64_t labels, int64_t num_true, int64_t dim, int64_t pitch, const T* inputs,
+                       const T* const* rows, const double* bias, const double* expected_count, double* logits) {
+  const int64_t i = global_warp();
+  if (i >= labels) return;
+  const T *x = inputs + i / num_true * pitch, *w = rows[i];
+  // In double, which the reading of rows hides even where it is slow: a bias gradient may be what is left when the
+  // logit of a true class meets that of the same class drawn.
+  double sum = 0;
+  for (int64_t d = lane(); d < dim; d += kWarp) sum = fma(static_cast<double>(x[d]), static_cast<double>(w[d]), sum);
+  const double total = warp_sum(sum);
+  if (lane() == 0) logits[i] = total + offset_of(bias, expected_count, i);
+}
+
+template <class T>
+__global__ void __launch_bounds__(kWarp* kWarps)
+    finish_rows_kernel(int64_t batch, int64_t num_true, RowEnd end, const Partial<T>* partials, int64_t num_partials,
+                       Rows<T> rows, T* losses) {
+  const int64_t b = global_warp();
+  if (b >= batch) return;
+  double* logits = rows.true_logits + b * num_true;
+  double* dz = rows.true_dz + b * num_true;
+  partials += b * num_partials;
+  T max = -INFINITY;
+  if (end.loss == Loss::softmax) {
+    for (int64_t t = lane(); t < num_partials; t += kWarp) max = partials[t].max > max ? partials[t].max : max;
+    for (int64_t j = lane(); !end.full && j < num_true; j += kWarp) {
+      const T z = static_cast<T>(logits[j]);
+      max = z > max ? z : max;
+    }
+#pragma unroll
+    for (int lanes = 1; lanes < kWarp; lanes *= 2) {
+      const T other = __shfl_xor_sync(~0u, max, lanes);
+      max = other > max ? other : max;
+    }
+  }
+  double sum = 0;
+  for (int64_t t = lane(); t < num_partials; t += kWarp) {
+    // A tile without a logit that counts adds nothing; where the largest of all is -infinity, NaN as on every device.
+    const double unit =
+        end.loss == Loss::logistic ? 1 : exp(static_cast<double>(partials[t].max) - static_cast<double>(max));
+    sum += unit == 0 && partials[t].sum == partials[t].sum ? 0 : unit * partials[t].sum;
+  }
+  sum = warp_sum(sum);
+  __syncwarp();  // all lanes have read the logits, which are used up now
+  if (lane() != 0) return;
+  const double g = end.upstream_scale * (end.upstream ? end.upstream[b] : 1.0);
+  RowTerms terms;
+  if (end.loss == Loss::logistic) {
+    terms = logistic_terms(logits, num_true, sum, g, dz);
+  } else if (end.numerics == Numerics::mindspore) {
+    terms = mindspore_terms<T>(logits, num_true, static_cast<double>(max), sum, g, dz);
+  } else {
+    terms = softmax_terms<T>(logits, num_true, static_cast<double>(max), sum, end.full, g, dz);
+  }
+  losses[b] = static_cast<T>(terms.loss);
+  rows.max[b] = max;
+  rows.scale[b] = terms.scale;
+}
+
+}  // namespace
+
+template <class T>
+cudaError_t column_offsets(cudaStream_t stream, int64_t count, const double* bias, const double* expected_count,
+                           T* offset) {
+  column_offsets_kernel<T>
+      <<<static_cast<unsigned>(blocks_of(count, 256)), 256, 0, stream>>>(count, bias, expected_count, offset);
+  return launched();
+}
+
+template <class T>
+cudaError_t true_logits(cudaStream_t stream, int64_t batch, int64_t num_true, int64_t dim, int64_t pitch,
+                        const T* inputs, const T* const* rows, const double* bias, const double* expected_count,
+                        double* logits) {
+  const int64_t labels = batch * num_true;
+  true_logits_kernel<T><<<static_cast<unsigned>(blocks_of(labels, kWarps)), kWarp * kWarps, 0, stream>>>(
+      labels, num_true, dim, pitch, inputs, rows, bias, expected_count, logits);
+  return launched();
+}
+
+template <class T>
+cudaError_t finish_rows(cudaStream_t stream, int64_t batch, int64_t num_true, const RowEnd& end,
+                        const Partial<T>* partials, int64_t num_partials, const Rows<T>& rows, T* losses) {
+  finish_rows_kernel<T><<<static_cast<unsigned>(blocks_of(batch, kWarps)), kWarp * kWarps, 0, stream>>>(
+      batch, num_true, end, partials, num_partials, rows, losses);
+  return launched();
+}
+
+#define INSTANTIATE(T)                                                                                          \
+  template cudaError_t column_offsets(cudaStream_t, int64_t, const double*, const double*, T*);                 \
+  template cudaError_t true_logits(cudaStream_t, int64_t, int64_t, int64_t, int64_t, const T*, const T* const*, \
+                                   const double*, const double*, double*);                                      \
+  template cudaError_t finish_rows(cudaStream_t, int64_t, int64_t, const RowEnd&, const Partial<T>*, int64_t,   \
+                                   const Rows<T>&, T*);
+SAMPLED_SOFTMAX_FOR_BOTH(INSTANTIATE)
+#undef INSTANTIATE
+
+}  // namespace cuda
+}  // namespace sampled_softmax

@@ -1,0 +1,214 @@
+#include "cuda/loss_arrays.h"
+
+#include <algorithm>
+#include <cstdlib>
+#include <cstring>
+
+#include "core/class_rows.h"
+#include "core/slot_order.h"
+
+namespace sampled_softmax {
+namespace cuda {
+namespace {
+
+constexpr int64_t kTileColumns = 64;  // whole tiles of every kernel
+
+template <class T>
+void read_row(const StoredRow& row, int64_t width, int64_t pitch, T* out) {
+  if (row.dtype == (sizeof(T) == 8 ? DType::float64 : DType::float32)) {
+    std::memcpy(out, row.data, static_cast<size_t>(width) * sizeof(T));
+  } else {
+    for (int64_t d = 0; d < width; ++d) out[d] = static_cast<T>(read_element(row.data, row.dtype, d));
+  }
+  std::fill(out + width, out + pitch, T(0));
+}
+
+SlotOrder order_slots(const SampledProblem& p, bool full, const RowGradients& g, int64_t uses) {
+  const auto row_of = [&](int64_t use) { return row_of_use(p, full, g, use); };
+  SlotOrder order;
+  order.slots = slots_by_row(uses, g.num_rows, row_of);
+  int64_t last = -1;
+  for (int64_t i = 0; i < uses; ++i) {
+    const int64_t row = row_of(order.slots[static_cast<size_t>(i)]);
+    if (row == last) continue;
+    order.starts.push_back(i);
+    order.rows.push_back(row);
+    last = row;
+  }
+  order.starts.push_back(uses);
+  return order;
+}
+
+void plan_segments(Layout& layout, MirroredSegments& segments, const SlotOrder& order) {
+  segments.count = static_cast<int64_t>(order.rows.size());
+  layout.add(segments.starts, segments.count + 1);
+  layout.add(segments.slots, static_cast<int64_t>(order.slots.size()));
+  layout.add(segments.rows, segments.count);
+}
+
+void fill_segments(const MirroredSegments& segments, const SlotOrder& order) {
+  if (!segments.starts) return;
+  std::copy(order.starts.begin(), order.starts.end(), segments.starts.host);
+  std::copy(order.rows.begin(), order.rows.end(), segments.rows.host);
+  for (size_t i = 0; i < order.slots.size(); ++i) segments.slots.host[i] = order.slots[i];
+}
+
+template <class Values>
+void fill_from(const Mirrored<Values>& array, int64_t count, const Ids& ids) {
+  for (int64_t i = 0; array && i < count; ++i) array.host[i] = ids[i];
+}
+
+}  // namespace
+
+int64_t kept_bytes() {
+  static const int64_t bytes = [] {
+    const char* text = std::getenv("SAMPLED_SOFTMAX_CUDA_KEPT_BYTES");
+    const long long n = text ? std::atoll(text) : 0;
+    return n > 0 ? static_cast<int64_t>(n) : int64_t{512} << 20;
+  }();
+  return bytes;
+}
+
+template <class T>
+LossArrays<T>::LossArrays(const SampledProblem& problem, bool full)
+    : p(problem),
+      full(full),
+      labels(p.batch * p.num_true),
+      pitch((p.dim * static_cast<int64_t>(sizeof(T)) + 15) / 16 * (16 / static_cast<int64_t>(sizeof(T)))),
+      wants_gradients(p.input_gradients || p.weight_gradients.values || p.bias_gradients.values),
+      merges(p.weight_gradients.values && (p.weight_gradients.merged || full)),
+      columns_apart(p.weight_gradients.values && p.weight_gradients.merged && !p.weight_gradients.sampled_distinct) {
+  uploads.add(inputs, p.batch * pitch);
+  plan_classes();
+  if (p.upstream) uploads.add(upstream, p.batch);
+  results.add(losses, p.batch);
+  scratch.add(rows.max, p.batch);
+  scratch.add(rows.scale, p.batch);
+  scratch.add(rows.true_logits, labels);
+  scratch.add(rows.true_dz, labels);
+  plan_columns();
+  if (wants_gradients) plan_gradients();
+}
+
+template <class T>
+void LossArrays<T>::plan_classes() {
+  const int64_t uses = full ? p.num_classes : labels + p.num_sampled;
+  by_class_ = full || uses >= p.num_classes;
+  num_class_rows_ = by_class_ ? p.num_classes : uses;
+  uploads.add(class_rows, num_class_rows_ * pitch);
+  uploads.add(column_rows, p.num_sampled);
+  uploads.add(label_rows, labels);
+  if (p.biases.num_shards) {
+    uploads.add(column_bias, p.num_sampled);
+    uploads.add(label_bias, labels);
+  }
+  if (p.subtract_log_q) {
+    uploads.add(column_count, p.num_sampled);
+    uploads.add(label_count, labels);
+  }
+  if (p.hits == HitMask::keep) return;
+  uploads.add(hit_keys, p.num_sampled);
+  uploads.add(hit_labels, labels);
+}
+
+template <class T>
+void LossArrays<T>::plan_columns() {
+  scratch.add(offset, p.num_sampled);
+  const int64_t all = logits_pitch(p.num_sampled);
+  const int64_t fit = kept_bytes() / (p.batch * static_cast<int64_t>(sizeof(T))) / kTileColumns * kTileColumns;
+  chunk = std::min(all, std::max(fit, kTileColumns));
+  partials_pitch = partials_per_row<T>(p.num_sampled);
+  scratch.add(partials, p.batch * partials_pitch);
+  if (wants_gradients) scratch.add(z, p.batch * chunk);
+}
+
+template <class T>
+void LossArrays<T>::plan_gradients() {
+  if (p.input_gradients) {
+    results.add(input_gradients, p.batch * p.dim);
+    num_parts = parts_of_sum<T>(p.batch, p.dim, std::min(chunk, p.num_sampled));
+    scratch.add(parts, num_parts * p.batch * p.dim);
+  }
+  const int64_t slots = full ? p.num_classes : labels + p.num_sampled;
+  if (const RowGradients& g = p.weight_gradients; g.values) {
+    results.add(weight_gradients, g.num_rows * p.dim);
+    if (g.slot_row) uploads.add(weight_rows, slots);
+    if (columns_apart) scratch.add(unmerged, p.num_sampled * p.dim);
+    if (merges) {
+      weight_order_ = order_slots(p, full, g, labels + (columns_apart ? p.num_sampled : 0));
+      plan_segments(uploads, weight_segments, weight_order_);
+    }
+  }
+  if (const RowGradients& g = p.bias_gradients; g.values) {
+    results.add(bias_gradients, g.num_rows);
+    scratch.add(column_sums, p.num_sampled);
+    if (g.merged || full) {
+      bias_order_ = order_slots(p, full, g, labels + p.num_sampled);
+      plan_segments(uploads, bias_segments, bias_order_);
+    } else {
+      bias_segments.count = labels + p.num_sampled;  // each slot by itself
+      if (g.slot_row) uploads.add(bias_segments.rows, slots);
+    }
+  }
+}
+
+template <class T>
+void LossArrays<T>::fill() {
+  const size_t size = size_of(p.inputs_dtype);
+  for (int64_t b = 0; b < p.batch; ++b) {
+    const char* row = static_cast<const char*>(p.inputs) + static_cast<size_t>(b * p.dim) * size;
+    read_row<T>({row, p.inputs_dtype}, p.dim, pitch, inputs.host + b * pitch);
+  }
+  fill_class_rows();
+  for (int64_t c = 0; c < p.num_sampled; ++c) {
+    if (column_bias) column_bias.host[c] = read_bias(p.biases, class_of(c));
+    if (column_count) column_count.host[c] = p.sampled_expected_count[c];
+  }
+  for (int64_t i = 0; i < labels; ++i) {
+    if (label_bias) label_bias.host[i] = read_bias(p.biases, p.labels[i]);
+    if (label_count) label_count.host[i] = p.true_expected_count[i];
+  }
+  if (hit_keys) fill_hits();
+  if (upstream) std::copy(p.upstream, p.upstream + p.batch, upstream.host);
+  const int64_t slots = full ? p.num_classes : labels + p.num_sampled;
+  fill_from(weight_rows, slots, p.weight_gradients.slot_row);
+  if (bias_segments.starts) fill_segments(bias_segments, bias_order_);
+  else fill_from(bias_segments.rows, slots, p.bias_gradients.slot_row);
+  fill_segments(weight_segments, weight_order_);
+}
+
+template <class T>
+void LossArrays<T>::fill_class_rows() {
+  std::vector<bool> filled(by_class_ ? static_cast<size_t>(p.num_classes) : 0);
+  const auto row_for = [&](int64_t id, int64_t use) {
+    const int64_t row = by_class_ ? id : use;
+    if (!by_class_ || !filled[static_cast<size_t>(id)]) {
+      read_row<T>(stored_row(p.weights, id), p.dim, pitch, class_rows.host + row * pitch);
+      if (by_class_) filled[static_cast<size_t>(id)] = true;
+    }
+    return class_rows.device + row * pitch;
+  };
+  for (int64_t i = 0; i < labels; ++i) label_rows.host[i] = row_for(p.labels[i], i);
+  for (int64_t c = 0; c < p.num_sampled; ++c) column_rows.host[c] = row_for(class_of(c), labels + c);
+}
+
+template <class T>
+void LossArrays<T>::fill_hits() {
+  for (int64_t i = 0; i < labels; ++i) hit_labels.host[i] = p.labels[i];
+  for (int64_t b = 0; p.num_true > 1 && b < p.batch; ++b) {
+    std::sort(hit_labels.host + b * p.num_true, hit_labels.host + (b + 1) * p.num_true);
+  }
+  for (int64_t c = 0; c < p.num_sampled; ++c) hit_keys.host[c] = p.sampled[c];
+  if (p.hits != HitMask::last) return;
+  // All copies but the last of a class count whatever the labels are.
+  const IdVector order = slots_by_row(p.num_sampled, p.num_classes, [&](int64_t c) { return p.sampled[c]; });
+  for (size_t i = 0; i + 1 < order.size(); ++i) {
+    if (p.sampled[order[i]] == p.sampled[order[i + 1]]) hit_keys.host[order[i]] = -1;
+  }
+}
+
+template class LossArrays<float>;
+template class LossArrays<double>;
+
+}  // namespace cuda
+}  // namespace sampled_softmax
