@@ -41,6 +41,11 @@ Status find(std::vector<Device*>& devices) {
 
 }  // namespace
 
+Device::Device(int index) : index_(index) {
+  int major = 0;
+  has_tf32_ = cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, index) == cudaSuccess && major >= 8;
+}
+
 Status Device::all(const std::vector<Device*>** devices) {
   static std::vector<Device*>* found = new std::vector<Device*>;
   static const Status status = find(*found);

@@ -27,9 +27,11 @@ class Device {
   static Status all(const std::vector<Device*>** devices);
   static Status get(int32_t index, Device** device);
 
-  explicit Device(int index) : index_(index) {}
+  explicit Device(int index);
 
   int index() const { return index_; }
+  // Whether its tensor cores multiply tf32: compute capability 8.0 and newer.
+  bool has_tf32() const { return has_tf32_; }
   Status info(DeviceInfo* info) const;
 
   // Ok, or why the device no longer works: the errors of a kernel never leave it.
@@ -51,6 +53,7 @@ class Device {
   Status open_pool();
 
   const int index_;
+  bool has_tf32_ = false;
   mutable std::mutex mutex_;
   cudaMemPool_t pool_ = nullptr;
   std::vector<Lane> lanes_;  // that no call has

@@ -25,7 +25,10 @@ template <class T>
 class LossCall final : public PendingCall {
  public:
   LossCall(Device& device, const SampledProblem& problem, bool full)
-      : device_(device), problem_(problem), arrays_(problem_, full) {}
+      : device_(device),
+        problem_(problem),
+        arithmetic_(problem.reduced_precision && device.has_tf32() ? Arithmetic::tf32 : Arithmetic::fma),
+        arrays_(problem_, full) {}
 
   ~LossCall() override {
     if (!lane_.stream) return;
@@ -138,7 +141,7 @@ class LossCall final : public PendingCall {
     const LossArrays<T>& a = arrays_;
     const HitTest hits{a.hit_keys.device, a.hit_labels.device, problem_.num_true};
     return launched("logits", logits(stream(), problem_.batch, columns, a.pitch, a.inputs.device, a.column_rows.device,
-                                     a.offset, hits, problem_.loss, z, partials, a.partials_pitch));
+                                     a.offset, hits, problem_.loss, z, partials, a.partials_pitch, arithmetic_));
   }
 
   Status backward() {
@@ -168,9 +171,9 @@ class LossCall final : public PendingCall {
     Status status;
     if (a.chunks() > 1) status = form_logits(columns, a.z, nullptr);
     if (status.ok() && a.parts && p.dim) {
-      status =
-          launched("input_gradients", input_gradients(stream(), p.batch, p.dim, a.pitch, columns, a.z,
-                                                      a.column_rows.device, a.rows, p.loss, a.num_parts, a.parts, add));
+      status = launched("input_gradients",
+                        input_gradients(stream(), p.batch, p.dim, a.pitch, columns, a.z, a.column_rows.device, a.rows,
+                                        p.loss, a.num_parts, a.parts, add, arithmetic_));
     }
     if (status.ok() && a.weight_gradients && p.dim) {
       T* values = a.unmerged ? a.unmerged : a.weight_gradients.device;
@@ -178,8 +181,9 @@ class LossCall final : public PendingCall {
       const int64_t* row_of = nullptr;
       if (!a.unmerged && a.weight_rows) row_of = a.weight_rows.device + labels;
       else if (!a.unmerged) values += labels * p.dim;
-      status = launched("class_gradients", class_gradients(stream(), p.batch, p.dim, a.pitch, columns, a.z,
-                                                           a.inputs.device, a.rows, p.loss, row_of, values));
+      status =
+          launched("class_gradients", class_gradients(stream(), p.batch, p.dim, a.pitch, columns, a.z, a.inputs.device,
+                                                      a.rows, p.loss, row_of, values, arithmetic_));
     }
     if (status.ok() && a.column_sums) {
       status = launched("column_sums", column_sums(stream(), p.batch, columns, a.z, a.rows, p.loss, a.column_sums));
@@ -227,6 +231,7 @@ class LossCall final : public PendingCall {
 
   Device& device_;
   const SampledProblem problem_;
+  const Arithmetic arithmetic_;
   LossArrays<T> arrays_;
   Lane lane_;
   Pinned upload_, download_;

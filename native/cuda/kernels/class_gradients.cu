@@ -6,7 +6,7 @@
 #include "cuda/kernels/activation.cuh"
 #include "cuda/kernels/kernels.h"
 #include "cuda/kernels/launch.cuh"
-#include "cuda/kernels/tile_product.cuh"
+#include "cuda/kernels/product.cuh"
 
 namespace sampled_softmax {
 namespace cuda {
@@ -24,9 +24,9 @@ struct Problem {
   T* values;
 };
 
-template <class T>
+template <class T, Arithmetic arithmetic>
 __global__ void __launch_bounds__(Tile<T>::kThreads) class_gradients_kernel(const Problem<T> p) {
-  using Product = TileProduct<T, Inside::other, Inside::other>;
+  using Product = cuda::Product<T, arithmetic, Inside::other, Inside::other>;
   using A = typename Product::A;
   using B = typename Product::B;
   using Tl = Tile<T>;
@@ -36,8 +36,8 @@ __global__ void __launch_bounds__(Tile<T>::kThreads) class_gradients_kernel(cons
   Vector<T> z[A::kEach];
   T max[A::kEach], scale[A::kEach];
   Product product;
-  product.run(
-      shared, 0, p.batch,
+  add_products<T>(
+      product, shared, 0, p.batch,
       [&](int64_t k0, int buffer) {
 #pragma unroll
         for (int i = 0; i < A::kEach; ++i) {
@@ -67,12 +67,12 @@ __global__ void __launch_bounds__(Tile<T>::kThreads) class_gradients_kernel(cons
       });
 
 #pragma unroll
-  for (int i = 0; i < Tl::kPerThread; ++i) {
+  for (int i = 0; i < Product::kRows; ++i) {
     const int64_t c = first_column + Product::m_of(i);
     if (c >= p.count) continue;
     T* out = p.values + (p.row_of ? p.row_of[c] : c) * p.dim;
 #pragma unroll
-    for (int j = 0; j < Tl::kPerThread; ++j) {
+    for (int j = 0; j < Product::kColumns; ++j) {
       const int64_t d = first_dim + Product::n_of(j);
       if (d < p.dim) out[d] = product.sum[i][j];
     }
@@ -113,7 +113,7 @@ __global__ void __launch_bounds__(kColumns* kRows)
 template <class T>
 cudaError_t class_gradients(cudaStream_t stream, int64_t batch, int64_t dim, int64_t pitch, ColumnRange columns,
                             const T* z, const T* inputs, const Rows<T>& state, Loss loss, const int64_t* row_of,
-                            T* values) {
+                            T* values, Arithmetic arithmetic) {
   const Problem<T> p{batch,
                      dim,
                      pitch,
@@ -127,8 +127,10 @@ cudaError_t class_gradients(cudaStream_t stream, int64_t batch, int64_t dim, int
                      loss,
                      row_of ? row_of + columns.begin : nullptr,
                      row_of ? values : values + columns.begin * dim};
-  const int64_t blocks = p.column_tiles * blocks_of(dim, Tile<T>::kN);
-  class_gradients_kernel<T><<<static_cast<unsigned>(blocks), Tile<T>::kThreads, 0, stream>>>(p);
+  const unsigned blocks = static_cast<unsigned>(p.column_tiles * blocks_of(dim, Tile<T>::kN));
+  with_arithmetic<T>(arithmetic, [&](auto chosen) {
+    class_gradients_kernel<T, chosen.value><<<blocks, Tile<T>::kThreads, 0, stream>>>(p);
+  });
   return launched();
 }
 
@@ -142,7 +144,7 @@ cudaError_t column_sums(cudaStream_t stream, int64_t batch, ColumnRange columns,
 
 #define INSTANTIATE(T)                                                                                           \
   template cudaError_t class_gradients(cudaStream_t, int64_t, int64_t, int64_t, ColumnRange, const T*, const T*, \
-                                       const Rows<T>&, Loss, const int64_t*, T*);                                \
+                                       const Rows<T>&, Loss, const int64_t*, T*, Arithmetic);                    \
   template cudaError_t column_sums(cudaStream_t, int64_t, ColumnRange, const T*, const Rows<T>&, Loss, double*);
 SAMPLED_SOFTMAX_FOR_BOTH(INSTANTIATE)
 #undef INSTANTIATE

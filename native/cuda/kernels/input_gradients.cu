@@ -7,7 +7,7 @@
 #include "cuda/kernels/activation.cuh"
 #include "cuda/kernels/kernels.h"
 #include "cuda/kernels/launch.cuh"
-#include "cuda/kernels/tile_product.cuh"
+#include "cuda/kernels/product.cuh"
 
 namespace sampled_softmax {
 namespace cuda {
@@ -24,9 +24,9 @@ struct Problem {
   bool add;
 };
 
-template <class T>
+template <class T, Arithmetic arithmetic>
 __global__ void __launch_bounds__(Tile<T>::kThreads) input_gradients_kernel(const Problem<T> p) {
-  using Product = TileProduct<T, Inside::k, Inside::other>;
+  using Product = cuda::Product<T, arithmetic, Inside::k, Inside::other>;
   using A = typename Product::A;
   using B = typename Product::B;
   using Tl = Tile<T>;
@@ -43,8 +43,8 @@ __global__ void __launch_bounds__(Tile<T>::kThreads) input_gradients_kernel(cons
   }
   Vector<T> z[A::kEach];
   Product product;
-  product.run(
-      shared, begin, end,
+  add_products<T>(
+      product, shared, begin, end,
       [&](int64_t k0, int buffer) {
 #pragma unroll
         for (int i = 0; i < A::kEach; ++i) {
@@ -70,10 +70,10 @@ __global__ void __launch_bounds__(Tile<T>::kThreads) input_gradients_kernel(cons
       });
 
 #pragma unroll
-  for (int i = 0; i < Tl::kPerThread; ++i) {
+  for (int i = 0; i < Product::kRows; ++i) {
     const int64_t row = first_row + Product::m_of(i);
 #pragma unroll
-    for (int j = 0; j < Tl::kPerThread; ++j) {
+    for (int j = 0; j < Product::kColumns; ++j) {
       const int64_t d = first_dim + Product::n_of(j);
       if (row >= p.batch || d >= p.dim) continue;
       T& out = p.parts[(part * p.batch + row) * p.dim + d];
@@ -120,7 +120,7 @@ int64_t parts_of_sum(int64_t m, int64_t n, int64_t length) {
 template <class T>
 cudaError_t input_gradients(cudaStream_t stream, int64_t batch, int64_t dim, int64_t pitch, ColumnRange columns,
                             const T* z, const T* const* rows, const Rows<T>& state, Loss loss, int64_t num_parts,
-                            T* parts, bool add) {
+                            T* parts, bool add, Arithmetic arithmetic) {
   const Problem<T> p{batch,
                      dim,
                      pitch,
@@ -135,8 +135,10 @@ cudaError_t input_gradients(cudaStream_t stream, int64_t batch, int64_t dim, int
                      loss,
                      parts,
                      add};
-  const int64_t blocks = p.row_tiles * p.dim_tiles * num_parts;
-  input_gradients_kernel<T><<<static_cast<unsigned>(blocks), Tile<T>::kThreads, 0, stream>>>(p);
+  const unsigned blocks = static_cast<unsigned>(p.row_tiles * p.dim_tiles * num_parts);
+  with_arithmetic<T>(arithmetic, [&](auto chosen) {
+    input_gradients_kernel<T, chosen.value><<<blocks, Tile<T>::kThreads, 0, stream>>>(p);
+  });
   return launched();
 }
 
@@ -152,7 +154,7 @@ cudaError_t finish_input_gradients(cudaStream_t stream, int64_t batch, int64_t d
 #define INSTANTIATE(T)                                                                                          \
   template int64_t parts_of_sum<T>(int64_t, int64_t, int64_t);                                                  \
   template cudaError_t input_gradients(cudaStream_t, int64_t, int64_t, int64_t, ColumnRange, const T*,          \
-                                       const T* const*, const Rows<T>&, Loss, int64_t, T*, bool);               \
+                                       const T* const*, const Rows<T>&, Loss, int64_t, T*, bool, Arithmetic);   \
   template cudaError_t finish_input_gradients(cudaStream_t, int64_t, int64_t, int64_t, const Rows<T>&, int64_t, \
                                               const T*, const T* const*, T*);
 SAMPLED_SOFTMAX_FOR_BOTH(INSTANTIATE)

@@ -15,6 +15,9 @@
 namespace sampled_softmax {
 namespace cuda {
 
+// How products are formed. tf32: on tensor cores, from sm_80 on, of float alone; what double asks is always fma.
+enum class Arithmetic { fma, tf32 };
+
 // Columns [begin, begin + count) of the problem.
 struct ColumnRange {
   int64_t begin = 0, count = 0;
@@ -65,7 +68,7 @@ int64_t logits_pitch(int64_t columns);
 template <class T>
 cudaError_t logits(cudaStream_t stream, int64_t batch, ColumnRange columns, int64_t pitch, const T* inputs,
                    const T* const* rows, const T* offset, const HitTest& hits, Loss loss, T* z, Partial<T>* partials,
-                   int64_t partials_pitch);
+                   int64_t partials_pitch, Arithmetic arithmetic = Arithmetic::fma);
 
 struct RowEnd {
   Loss loss = Loss::softmax;
@@ -89,7 +92,7 @@ int64_t parts_of_sum(int64_t m, int64_t n, int64_t length);
 template <class T>
 cudaError_t input_gradients(cudaStream_t stream, int64_t batch, int64_t dim, int64_t pitch, ColumnRange columns,
                             const T* z, const T* const* rows, const Rows<T>& state, Loss loss, int64_t num_parts,
-                            T* parts, bool add);
+                            T* parts, bool add, Arithmetic arithmetic = Arithmetic::fma);
 
 // out[b][d] = scale[b] * the sum over the parts + the sum over j of true_dz[b][j] * label_rows[b][j][d].
 template <class T>
@@ -101,7 +104,7 @@ cudaError_t finish_input_gradients(cudaStream_t stream, int64_t batch, int64_t d
 template <class T>
 cudaError_t class_gradients(cudaStream_t stream, int64_t batch, int64_t dim, int64_t pitch, ColumnRange columns,
                             const T* z, const T* inputs, const Rows<T>& state, Loss loss, const int64_t* row_of,
-                            T* values);
+                            T* values, Arithmetic arithmetic = Arithmetic::fma);
 
 // sums[c] = the sum over b of scale[b] * activation(z[b][c]).
 template <class T>

@@ -6,7 +6,7 @@
 #include "cuda/kernels/activation.cuh"
 #include "cuda/kernels/kernels.h"
 #include "cuda/kernels/launch.cuh"
-#include "cuda/kernels/tile_product.cuh"
+#include "cuda/kernels/product.cuh"
 
 namespace sampled_softmax {
 namespace cuda {
@@ -42,10 +42,11 @@ struct Problem {
 };
 
 // A block of threads has a tile of kM rows of the batch and kN columns.
-template <class T>
+template <class T, Arithmetic arithmetic>
 __global__ void __launch_bounds__(Tile<T>::kThreads) logits_kernel(const Problem<T> p) {
-  using Product = TileProduct<T, Inside::k, Inside::k>;
+  using Product = cuda::Product<T, arithmetic, Inside::k, Inside::k>;
   using Tl = Tile<T>;
+  constexpr int kRows = Product::kRows, kColumns = Product::kColumns;
   __shared__ typename Product::Shared shared;
   const int64_t row_tile = blockIdx.x % p.row_tiles, column_tile = blockIdx.x / p.row_tiles;
   const int64_t first_row = row_tile * Tl::kM, first_column = column_tile * Tl::kN;
@@ -65,14 +66,14 @@ __global__ void __launch_bounds__(Tile<T>::kThreads) logits_kernel(const Problem
   Product product;
   // From the offset on, as on the CPU: after the products its rounding would be one more.
 #pragma unroll
-  for (int j = 0; j < Tl::kPerThread; ++j) {
+  for (int j = 0; j < kColumns; ++j) {
     const int64_t column = first_column + Product::n_of(j);
     const T offset = column < p.count ? p.offset[column] : T(0);
 #pragma unroll
-    for (int i = 0; i < Tl::kPerThread; ++i) product.sum[i][j] = offset;
+    for (int i = 0; i < kRows; ++i) product.sum[i][j] = offset;
   }
-  product.run(
-      shared, 0, p.pitch,
+  add_products<T>(
+      product, shared, 0, p.pitch,
       [&](int64_t k0, int buffer) {
 #pragma unroll
         for (int i = 0; i < Product::A::kEach; ++i) {
@@ -87,63 +88,63 @@ __global__ void __launch_bounds__(Tile<T>::kThreads) logits_kernel(const Problem
       },
       [](int) {});
 
-  int64_t key[Tl::kPerThread];
+  int64_t key[kColumns];
 #pragma unroll
-  for (int j = 0; j < Tl::kPerThread; ++j) {
+  for (int j = 0; j < kColumns; ++j) {
     const int64_t column = first_column + Product::n_of(j);
     key[j] = p.hits.keys && column < p.count ? p.hits.keys[column] : -1;
   }
-  // Bit i * kPerThread + j. In a loop of its own, not unrolled: inside the next it would be there 64 times.
+  // Bit i * kColumns + j. In a loop of its own, not unrolled: inside the next it would be there kRows * kColumns times.
   uint64_t hits = 0;
   if (p.hits.keys) {
 #pragma unroll 1
-    for (int i = 0; i < Tl::kPerThread; ++i) {
+    for (int i = 0; i < kRows; ++i) {
       const int64_t row = first_row + Product::m_of(i);
       if (row >= p.batch) continue;
       const int64_t* labels = p.hits.labels + row * p.hits.num_true;
 #pragma unroll
-      for (int j = 0; j < Tl::kPerThread; ++j) {
+      for (int j = 0; j < kColumns; ++j) {
         const bool hit = key[j] >= 0 && is_hit(labels, p.hits.num_true, key[j]);
-        hits |= uint64_t{hit} << (i * Tl::kPerThread + j);
+        hits |= uint64_t{hit} << (i * kColumns + j);
       }
     }
   }
 #pragma unroll
-  for (int i = 0; i < Tl::kPerThread; ++i) {
+  for (int i = 0; i < kRows; ++i) {
     const int64_t row = first_row + Product::m_of(i);
     const bool in_batch = row < p.batch;
-    T z[Tl::kPerThread], max = -INFINITY;
+    T z[kColumns], max = -INFINITY;
 #pragma unroll
-    for (int j = 0; j < Tl::kPerThread; ++j) {
+    for (int j = 0; j < kColumns; ++j) {
       const bool counts = in_batch && first_column + Product::n_of(j) < p.count;
-      const bool hit = hits >> (i * Tl::kPerThread + j) & 1;
+      const bool hit = hits >> (i * kColumns + j) & 1;
       z[j] = counts && !hit ? product.sum[i][j] : -INFINITY;
       max = z[j] > max ? z[j] : max;  // a NaN is passed over
     }
     if (p.z && in_batch) {
 #pragma unroll
-      for (int j = 0; j < Tl::kPerThread; ++j) p.z[row * p.z_pitch + first_column + Product::n_of(j)] = z[j];
+      for (int j = 0; j < kColumns; ++j) p.z[row * p.z_pitch + first_column + Product::n_of(j)] = z[j];
     }
     if (!p.partials) continue;
     CarefulSum<T> careful;
     if (p.loss == Loss::softmax) {
 #pragma unroll
-      for (int lanes = 1; lanes < Tl::kThreadsN; lanes *= 2) {
+      for (int lanes = 1; lanes < Product::kRowLanes; lanes *= 2) {
         const T other = __shfl_xor_sync(~0u, max, lanes);
         max = other > max ? other : max;
       }
 #pragma unroll
-      for (int j = 0; j < Tl::kPerThread; ++j) {
+      for (int j = 0; j < kColumns; ++j) {
         if (z[j] != -INFINITY) careful.add(exp_of_difference(z[j], max));
       }
     } else {
 #pragma unroll
-      for (int j = 0; j < Tl::kPerThread; ++j) careful.add({softplus(z[j]), T(0)});
+      for (int j = 0; j < kColumns; ++j) careful.add({softplus(z[j]), T(0)});
     }
     double sum = careful.total();
 #pragma unroll
-    for (int lanes = 1; lanes < Tl::kThreadsN; lanes *= 2) sum += __shfl_xor_sync(~0u, sum, lanes);
-    if (in_batch && Product::thread_n() == 0) p.partials[row * p.partials_pitch + column_tile] = {max, sum};
+    for (int lanes = 1; lanes < Product::kRowLanes; lanes *= 2) sum += __shfl_xor_sync(~0u, sum, lanes);
+    if (in_batch && Product::row_lane() == 0) p.partials[row * p.partials_pitch + column_tile] = {max, sum};
   }
 }
 
@@ -159,7 +160,7 @@ int64_t partials_per_row(int64_t columns) {
 template <class T>
 cudaError_t logits(cudaStream_t stream, int64_t batch, ColumnRange columns, int64_t pitch, const T* inputs,
                    const T* const* rows, const T* offset, const HitTest& hits, Loss loss, T* z, Partial<T>* partials,
-                   int64_t partials_pitch) {
+                   int64_t partials_pitch, Arithmetic arithmetic) {
   const int64_t row_tiles = blocks_of(batch, Tile<T>::kM), column_tiles = blocks_of(columns.count, Tile<T>::kN);
   Problem<T> p{batch,
                columns.count,
@@ -175,14 +176,16 @@ cudaError_t logits(cudaStream_t stream, int64_t batch, ColumnRange columns, int6
                z,
                partials ? partials + columns.begin / Tile<T>::kN : nullptr};
   if (hits.keys) p.hits.keys += columns.begin;
-  logits_kernel<T><<<static_cast<unsigned>(row_tiles * column_tiles), Tile<T>::kThreads, 0, stream>>>(p);
+  const unsigned blocks = static_cast<unsigned>(row_tiles * column_tiles);
+  with_arithmetic<T>(arithmetic,
+                     [&](auto chosen) { logits_kernel<T, chosen.value><<<blocks, Tile<T>::kThreads, 0, stream>>>(p); });
   return launched();
 }
 
 #define INSTANTIATE(T)                                                                                          \
   template int64_t partials_per_row<T>(int64_t);                                                                \
   template cudaError_t logits(cudaStream_t, int64_t, ColumnRange, int64_t, const T*, const T* const*, const T*, \
-                              const HitTest&, Loss, T*, Partial<T>*, int64_t);
+                              const HitTest&, Loss, T*, Partial<T>*, int64_t, Arithmetic);
 SAMPLED_SOFTMAX_FOR_BOTH(INSTANTIATE)
 #undef INSTANTIATE
 
