@@ -2,7 +2,8 @@
 /**
  * prebuildify knows node-gyp only and spawns `<node-gyp> rebuild --target=... --devdir=... --arch=... [--debug|--release]`.
  * This stand-in makes the same words a cmake-js build. prebuildify then moves the first .node file of build/Release to
- * prebuilds/, so there must be exactly one. Another architecture is cross-compiled with scripts/<architecture>.cmake.
+ * prebuilds/, so there must be exactly one, and copies every .so file beside it: the CUDA library, where it was built, and
+ * none of an earlier build or of another architecture. Another architecture is cross-compiled with scripts/<architecture>.cmake.
  */
 import { spawnSync } from 'node:child_process';
 import { copyFileSync, mkdirSync, readdirSync, rmSync } from 'node:fs';
@@ -36,8 +37,11 @@ if (cross && !(arch in toolchains)) fail(`no toolchain file for ${arch} (on ${pr
 const folder = cross ? join(root, 'build-native', arch) : join(root, 'build');
 const toolchain = cross ? [`--CDCMAKE_TOOLCHAIN_FILE=${join(root, 'scripts', toolchains[arch])}`] : [];
 const output = join(root, 'build', config);
-mkdirSync(output, { recursive: true });
-for (const file of readdirSync(output)) if (file.endsWith('.node')) rmSync(join(output, file));
+const prebuilds = join(root, 'prebuilds', `${process.platform}-${arch}`);
+for (const place of [output, prebuilds]) {
+  mkdirSync(place, { recursive: true });
+  for (const file of readdirSync(place)) if (/\.(node|so)$/.test(file)) rmSync(join(place, file));
+}
 
 // configure before build: a cache that is there already would keep its old paths.
 cmakeJs('configure', '--config', config, '--out', folder, ...toolchain);

@@ -41,9 +41,10 @@ struct Problem {
   Partial<T>* partials;
 };
 
-// A block of threads has a tile of kM rows of the batch and kN columns.
+// A block of threads has a tile of kM rows of the batch and kN columns. Two blocks to a multiprocessor: left to itself,
+// ptxas aims at a third on some GPUs (sm_86, sm_90, sm_120) and spills for it.
 template <class T, Arithmetic arithmetic>
-__global__ void __launch_bounds__(Tile<T>::kThreads) logits_kernel(const Problem<T> p) {
+__global__ void __launch_bounds__(Tile<T>::kThreads, 2) logits_kernel(const Problem<T> p) {
   using Product = cuda::Product<T, arithmetic, Inside::k, Inside::k>;
   using Tl = Tile<T>;
   constexpr int kRows = Product::kRows, kColumns = Product::kColumns;
