@@ -117,8 +117,9 @@ void LossArrays<T>::plan_columns() {
   const int64_t all = logits_pitch(p.num_sampled);
   const int64_t fit = kept_bytes() / (p.batch * static_cast<int64_t>(sizeof(T))) / kTileColumns * kTileColumns;
   chunk = std::min(all, std::max(fit, kTileColumns));
-  partials_pitch = partials_per_row<T>(p.num_sampled);
-  scratch.add(partials, p.batch * partials_pitch);
+  partials.pitch = partials_per_row<T>(p.num_sampled);
+  scratch.add(partials.max, p.batch * partials.pitch);
+  scratch.add(partials.sum, p.batch * partials.pitch);
   if (wants_gradients) scratch.add(z, p.batch * chunk);
 }
 

@@ -54,14 +54,14 @@ class LossArrays {
   // Device only.
   T* offset = nullptr;
   Rows<T> rows;
-  Partial<T>* partials = nullptr;
+  Partials<T> partials;
   T* z = nullptr;
   T* parts = nullptr;
   T* unmerged = nullptr;
   double* column_sums = nullptr;
 
   // How the columns are cut: chunks of whole tiles whose logits are kept. One chunk: they are formed once.
-  int64_t chunk = 0, partials_pitch = 0, num_parts = 1;
+  int64_t chunk = 0, num_parts = 1;
   int64_t chunks() const { return chunk ? (p.num_sampled + chunk - 1) / chunk : 0; }
 
   Layout uploads, results, scratch;

@@ -133,15 +133,15 @@ class LossCall final : public PendingCall {
         return status;
     }
     const RowEnd end{p.loss, p.numerics, a.full, a.upstream.device, p.upstream_scale};
-    return launched("finish_rows", finish_rows(stream(), p.batch, p.num_true, end, a.partials, a.partials_pitch, a.rows,
-                                               a.losses.device));
+    return launched("finish_rows",
+                    finish_rows(stream(), p.batch, p.num_true, end, a.partials, a.rows, a.losses.device));
   }
 
-  Status form_logits(ColumnRange columns, T* z, Partial<T>* partials) {
+  Status form_logits(ColumnRange columns, T* z, const Partials<T>& partials) {
     const LossArrays<T>& a = arrays_;
     const HitTest hits{a.hit_keys.device, a.hit_labels.device, problem_.num_true};
     return launched("logits", logits(stream(), problem_.batch, columns, a.pitch, a.inputs.device, a.column_rows.device,
-                                     a.offset, hits, problem_.loss, z, partials, a.partials_pitch, arithmetic_));
+                                     a.offset, hits, problem_.loss, z, partials, arithmetic_));
   }
 
   Status backward() {
@@ -169,7 +169,7 @@ class LossCall final : public PendingCall {
     const SampledProblem& p = problem_;
     const LossArrays<T>& a = arrays_;
     Status status;
-    if (a.chunks() > 1) status = form_logits(columns, a.z, nullptr);
+    if (a.chunks() > 1) status = form_logits(columns, a.z, {});
     if (status.ok() && a.parts && p.dim) {
       status = launched("input_gradients",
                         input_gradients(stream(), p.batch, p.dim, a.pitch, columns, a.z, a.column_rows.device, a.rows,

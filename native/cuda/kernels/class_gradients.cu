@@ -3,6 +3,8 @@
 //
 // Reads the logits once for every kN dims; 2 * B * S * D flops for 4 * B * S * ceil(D / kN) bytes of logits and 4 * S *
 // D written: the multiply-adds bound it for float from D = 32 on, but for few rows (B below 32) the writing does.
+//
+// Registers, shared memory and blocks as in input_gradients.cu.
 #include "cuda/kernels/activation.cuh"
 #include "cuda/kernels/kernels.h"
 #include "cuda/kernels/launch.cuh"
@@ -25,7 +27,7 @@ struct Problem {
 };
 
 template <class T, Arithmetic arithmetic>
-__global__ void __launch_bounds__(Tile<T>::kThreads) class_gradients_kernel(const Problem<T> p) {
+__global__ void __launch_bounds__(Tile<T>::kThreads, 3) class_gradients_kernel(const Problem<T> p) {
   using Product = cuda::Product<T, arithmetic, Inside::other, Inside::other>;
   using A = typename Product::A;
   using B = typename Product::B;
@@ -59,23 +61,20 @@ __global__ void __launch_bounds__(Tile<T>::kThreads) class_gradients_kernel(cons
       [&](int buffer) {
 #pragma unroll
         for (int i = 0; i < A::kEach; ++i) {
-          Vector<T> e;
+          T e[Tl::kVector];
 #pragma unroll
-          for (int v = 0; v < Tl::kVector; ++v) e.v[v] = scale[i] * activation(z[i].v[v], max[i], p.loss);
-          *reinterpret_cast<Vector<T>*>(A::place(shared.a[buffer], i)) = e;
+          for (int v = 0; v < Tl::kVector; ++v) e[v] = scale[i] * activation(z[i].v[v], max[i], p.loss);
+          store_shared(A::place(shared.a[buffer], i), e);
         }
       });
 
+  const bool aligned = p.dim % Product::kRun == 0;
 #pragma unroll
   for (int i = 0; i < Product::kRows; ++i) {
     const int64_t c = first_column + Product::m_of(i);
     if (c >= p.count) continue;
     T* out = p.values + (p.row_of ? p.row_of[c] : c) * p.dim;
-#pragma unroll
-    for (int j = 0; j < Product::kColumns; ++j) {
-      const int64_t d = first_dim + Product::n_of(j);
-      if (d < p.dim) out[d] = product.sum[i][j];
-    }
+    store_row<Product>(product.sum[i], out, first_dim, p.dim, aligned);
   }
 }
 

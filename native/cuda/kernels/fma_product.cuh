@@ -17,7 +17,8 @@ struct FmaProduct : Operands<T, inside_a, inside_b> {
   using typename Operands<T, inside_a, inside_b>::B;
   static constexpr int kThreadsM = 16, kThreadsN = 8;
   static constexpr int kRows = Tl::kM / kThreadsM, kColumns = Tl::kN / kThreadsN, kVector = Tl::kVector;
-  static constexpr int kRowLanes = kThreadsN;  // neighbours in a warp that share their rows
+  static constexpr int kRun = B::kKInside ? 1 : kVector;  // columns side by side: n_of(j) to n_of(j + kRun - 1)
+  static constexpr int kRowLanes = kThreadsN;             // neighbours in a warp that share their rows
 
   // Which m (or n) element i of a thread is of: neighbours where k is inside, whole vectors where it is outside.
   template <class Side, int threads>

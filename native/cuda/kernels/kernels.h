@@ -30,11 +30,13 @@ struct HitTest {
   int64_t num_true = 0;
 };
 
-// A row's partial sums over one tile of columns.
+// Of each row and tile of columns, [B][pitch]: the largest logit (-infinity where none counts, and for the logistic
+// loss), and the sum of exp(z - max), or of softplus(z).
 template <class T>
-struct Partial {
-  T max;       // of the logits; -infinity where none counts, and for the logistic loss
-  double sum;  // of exp(z - max), or of softplus(z)
+struct Partials {
+  T* max = nullptr;
+  double* sum = nullptr;
+  int64_t pitch = 0;
 };
 
 // The state of the rows after finish_rows.
@@ -64,11 +66,11 @@ int64_t partials_per_row(int64_t columns);
 int64_t logits_pitch(int64_t columns);
 
 // The logits of a range of columns, hits left out (-infinity): stored [B][logits_pitch] where `z` is not null, and
-// reduced to partials[b * partials_pitch + tile] where `partials` is not null.
+// reduced tile by tile where `partials` are not null.
 template <class T>
 cudaError_t logits(cudaStream_t stream, int64_t batch, ColumnRange columns, int64_t pitch, const T* inputs,
-                   const T* const* rows, const T* offset, const HitTest& hits, Loss loss, T* z, Partial<T>* partials,
-                   int64_t partials_pitch, Arithmetic arithmetic = Arithmetic::fma);
+                   const T* const* rows, const T* offset, const HitTest& hits, Loss loss, T* z,
+                   const Partials<T>& partials, Arithmetic arithmetic = Arithmetic::fma);
 
 struct RowEnd {
   Loss loss = Loss::softmax;
@@ -81,7 +83,7 @@ struct RowEnd {
 // From the partials to the losses, and to what the gradients need.
 template <class T>
 cudaError_t finish_rows(cudaStream_t stream, int64_t batch, int64_t num_true, const RowEnd& end,
-                        const Partial<T>* partials, int64_t num_partials, const Rows<T>& rows, T* losses);
+                        const Partials<T>& partials, const Rows<T>& rows, T* losses);
 
 // In how many parts the sum of a product over `length` is cut, so that its m x n outputs fill the device: a function of
 // the problem alone.

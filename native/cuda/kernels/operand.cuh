@@ -25,6 +25,31 @@ struct alignas(16) Vector {
   T v[Tile<T>::kVector];
 };
 
+// Stores of elements side by side, by one instruction. In assembler: of what nvcc finds on several paths (aligned or
+// not, one loss or another) it makes stores of single elements.
+static __device__ __forceinline__ void store_global(float* to, const float (&v)[1]) { *to = v[0]; }
+static __device__ __forceinline__ void store_global(float* to, const float (&v)[2]) {
+  asm volatile("st.global.v2.f32 [%0], {%1, %2};" ::"l"(__cvta_generic_to_global(to)), "f"(v[0]), "f"(v[1]) : "memory");
+}
+static __device__ __forceinline__ void store_global(float* to, const float (&v)[4]) {
+  asm volatile("st.global.v4.f32 [%0], {%1, %2, %3, %4};" ::"l"(__cvta_generic_to_global(to)), "f"(v[0]), "f"(v[1]),
+               "f"(v[2]), "f"(v[3])
+               : "memory");
+}
+static __device__ __forceinline__ void store_global(double* to, const double (&v)[1]) { *to = v[0]; }
+static __device__ __forceinline__ void store_global(double* to, const double (&v)[2]) {
+  asm volatile("st.global.v2.f64 [%0], {%1, %2};" ::"l"(__cvta_generic_to_global(to)), "d"(v[0]), "d"(v[1]) : "memory");
+}
+static __device__ __forceinline__ void store_shared(float* to, const float (&v)[4]) {
+  const uint32_t shared = static_cast<uint32_t>(__cvta_generic_to_shared(to));
+  asm volatile("st.shared.v4.f32 [%0], {%1, %2, %3, %4};" ::"r"(shared), "f"(v[0]), "f"(v[1]), "f"(v[2]), "f"(v[3])
+               : "memory");
+}
+static __device__ __forceinline__ void store_shared(double* to, const double (&v)[2]) {
+  const uint32_t shared = static_cast<uint32_t>(__cvta_generic_to_shared(to));
+  asm volatile("st.shared.v2.f64 [%0], {%1, %2};" ::"r"(shared), "d"(v[0]), "d"(v[1]) : "memory");
+}
+
 enum class Inside { k, other };
 
 // 16 bytes from global to shared memory; zeros where `from` is null (`any` is then a place that can be read).
@@ -67,14 +92,18 @@ struct Operand {
   static constexpr int kEach = kVectors / Tl::kThreads;
   static_assert(kVectors % Tl::kThreads == 0, "every thread brings as many vectors");
 
-  // Place of this thread's i-th vector in the tile: its index among the others (m or n), and its k.
+  // Place of this thread's i-th vector in the tile: its index among the others (m or n), and its k. Where k is inside,
+  // a warp has eight rows of four vectors, eight lanes that write together one vector of each row: of one row they
+  // would have neighbours, which lie in the same banks as the next row's.
+  static constexpr int kWarp = 32, kWarpRows = 8;
+  static_assert(!kKInside || kInsideVectors * kWarpRows == kWarp, "a warp has whole rows");
   static __device__ __forceinline__ int other_of(int i) {
     const int v = static_cast<int>(threadIdx.x) + i * Tl::kThreads;
-    return kKInside ? v / kInsideVectors : v % kInsideVectors * kVector;
+    return kKInside ? v / kWarp * kWarpRows + v % kWarpRows : v % kInsideVectors * kVector;
   }
   static __device__ __forceinline__ int k_of(int i) {
     const int v = static_cast<int>(threadIdx.x) + i * Tl::kThreads;
-    return kKInside ? v % kInsideVectors * kVector : v / kInsideVectors;
+    return kKInside ? v % kWarp / kWarpRows * kVector : v / kInsideVectors;
   }
   static __device__ __forceinline__ int offset(int other, int k) {
     return kKInside ? other * kStride + k : k * kStride + other;
@@ -112,6 +141,28 @@ static __device__ __forceinline__ void add_products(Product& product, typename P
     product.add(shared.a[buffer], shared.b[buffer]);
     __syncthreads();
     if (more) store(buffer ^ 1);
+  }
+}
+
+// Writes the thread's part of one row of the tile to out[0 .. width), whose column n is n_of(j) + `first`: whole runs
+// at once where `aligned` says that they are whole vectors of memory.
+template <class Product, class T, int count>
+static __device__ __forceinline__ void store_row(const T (&values)[count], T* out, int64_t first, int64_t width,
+                                                 bool aligned) {
+#pragma unroll
+  for (int j = 0; j < count; j += Product::kRun) {
+    const int64_t n = first + Product::n_of(j);
+    T run[Product::kRun];
+#pragma unroll
+    for (int e = 0; e < Product::kRun; ++e) run[e] = values[j + e];
+    if (aligned) {
+      if (n < width) store_global(out + n, run);
+    } else {
+#pragma unroll
+      for (int e = 0; e < Product::kRun; ++e) {
+        if (n + e < width) out[n + e] = run[e];
+      }
+    }
   }
 }
 

@@ -48,16 +48,16 @@ __global__ void __launch_bounds__(kWarp* kWarps)
 
 template <class T>
 __global__ void __launch_bounds__(kWarp* kWarps)
-    finish_rows_kernel(int64_t batch, int64_t num_true, RowEnd end, const Partial<T>* partials, int64_t num_partials,
-                       Rows<T> rows, T* losses) {
+    finish_rows_kernel(int64_t batch, int64_t num_true, RowEnd end, Partials<T> partials, Rows<T> rows, T* losses) {
   const int64_t b = global_warp();
   if (b >= batch) return;
   double* logits = rows.true_logits + b * num_true;
   double* dz = rows.true_dz + b * num_true;
-  partials += b * num_partials;
+  const T* tile_max = partials.max + b * partials.pitch;
+  const double* tile_sum = partials.sum + b * partials.pitch;
   T max = -INFINITY;
   if (end.loss == Loss::softmax) {
-    for (int64_t t = lane(); t < num_partials; t += kWarp) max = partials[t].max > max ? partials[t].max : max;
+    for (int64_t t = lane(); t < partials.pitch; t += kWarp) max = tile_max[t] > max ? tile_max[t] : max;
     for (int64_t j = lane(); !end.full && j < num_true; j += kWarp) {
       const T z = static_cast<T>(logits[j]);
       max = z > max ? z : max;
@@ -69,11 +69,11 @@ __global__ void __launch_bounds__(kWarp* kWarps)
     }
   }
   double sum = 0;
-  for (int64_t t = lane(); t < num_partials; t += kWarp) {
+  for (int64_t t = lane(); t < partials.pitch; t += kWarp) {
     // A tile without a logit that counts adds nothing; where the largest of all is -infinity, NaN as on every device.
     const double unit =
-        end.loss == Loss::logistic ? 1 : exp(static_cast<double>(partials[t].max) - static_cast<double>(max));
-    sum += unit == 0 && partials[t].sum == partials[t].sum ? 0 : unit * partials[t].sum;
+        end.loss == Loss::logistic ? 1 : exp(static_cast<double>(tile_max[t]) - static_cast<double>(max));
+    sum += unit == 0 && tile_sum[t] == tile_sum[t] ? 0 : unit * tile_sum[t];
   }
   sum = warp_sum(sum);
   __syncwarp();  // all lanes have read the logits, which are used up now
@@ -114,18 +114,18 @@ cudaError_t true_logits(cudaStream_t stream, int64_t batch, int64_t num_true, in
 
 template <class T>
 cudaError_t finish_rows(cudaStream_t stream, int64_t batch, int64_t num_true, const RowEnd& end,
-                        const Partial<T>* partials, int64_t num_partials, const Rows<T>& rows, T* losses) {
+                        const Partials<T>& partials, const Rows<T>& rows, T* losses) {
   finish_rows_kernel<T><<<static_cast<unsigned>(blocks_of(batch, kWarps)), kWarp * kWarps, 0, stream>>>(
-      batch, num_true, end, partials, num_partials, rows, losses);
+      batch, num_true, end, partials, rows, losses);
   return launched();
 }
 
-#define INSTANTIATE(T)                                                                                          \
-  template cudaError_t column_offsets(cudaStream_t, int64_t, const double*, const double*, T*);                 \
-  template cudaError_t true_logits(cudaStream_t, int64_t, int64_t, int64_t, int64_t, const T*, const T* const*, \
-                                   const double*, const double*, double*);                                      \
-  template cudaError_t finish_rows(cudaStream_t, int64_t, int64_t, const RowEnd&, const Partial<T>*, int64_t,   \
-                                   const Rows<T>&, T*);
+#define INSTANTIATE(T)                                                                                                \
+  template cudaError_t column_offsets(cudaStream_t, int64_t, const double*, const double*, T*);                       \
+  template cudaError_t true_logits(cudaStream_t, int64_t, int64_t, int64_t, int64_t, const T*, const T* const*,       \
+                                   const double*, const double*, double*);                                            \
+  template cudaError_t finish_rows(cudaStream_t, int64_t, int64_t, const RowEnd&, const Partials<T>&, const Rows<T>&, \
+                                   T*);
 SAMPLED_SOFTMAX_FOR_BOTH(INSTANTIATE)
 #undef INSTANTIATE
 

@@ -20,6 +20,7 @@ struct TensorProduct : Operands<float, inside_a, inside_b> {
   static constexpr int kInstructionM = 16, kInstructionN = 8, kInstructionK = 8;
   static constexpr int kWarpM = 32, kBlocksM = kWarpM / kInstructionM, kBlocksN = Tl::kN / kInstructionN;
   static constexpr int kRows = 2 * kBlocksM, kColumns = 2 * kBlocksN;
+  static constexpr int kRun = 2;       // columns side by side: n_of(j), n_of(j + 1)
   static constexpr int kRowLanes = 4;  // neighbours in a warp that share their rows
 
   // PTX ISA, mma.m16n8k8: a lane's group has a row of a and a column of b, its place in the group two columns of the
