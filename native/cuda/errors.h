@@ -24,6 +24,7 @@ static inline Code code_of(cudaError_t error) {
     case cudaErrorCompatNotSupportedOnDevice:
     case cudaErrorNoKernelImageForDevice:
     case cudaErrorDevicesUnavailable: return Code::device_unavailable;
+    case cudaErrorInvalidConfiguration: return Code::invalid_argument;  // a launch of more blocks than there can be
     default: return Code::device_failed;
   }
 }

@@ -126,19 +126,17 @@ cudaError_t class_gradients(cudaStream_t stream, int64_t batch, int64_t dim, int
                      loss,
                      row_of ? row_of + columns.begin : nullptr,
                      row_of ? values : values + columns.begin * dim};
-  const unsigned blocks = static_cast<unsigned>(p.column_tiles * blocks_of(dim, Tile<T>::kN));
-  with_arithmetic<T>(arithmetic, [&](auto chosen) {
-    class_gradients_kernel<T, chosen.value><<<blocks, Tile<T>::kThreads, 0, stream>>>(p);
+  const int64_t blocks = p.column_tiles * blocks_of(dim, Tile<T>::kN);
+  return with_arithmetic<T>(arithmetic, [&](auto chosen) {
+    return launch(stream, blocks, Tile<T>::kThreads, class_gradients_kernel<T, chosen.value>, p);
   });
-  return launched();
 }
 
 template <class T>
 cudaError_t column_sums(cudaStream_t stream, int64_t batch, ColumnRange columns, const T* z, const Rows<T>& state,
                         Loss loss, double* sums) {
-  column_sums_kernel<T><<<static_cast<unsigned>(blocks_of(columns.count, kColumns)), kColumns * kRows, 0, stream>>>(
-      batch, columns.count, logits_pitch(columns.count), z, state, loss, sums + columns.begin);
-  return launched();
+  return launch(stream, blocks_of(columns.count, kColumns), kColumns * kRows, column_sums_kernel<T>, batch,
+                columns.count, logits_pitch(columns.count), z, state, loss, sums + columns.begin);
 }
 
 #define INSTANTIATE(T)                                                                                           \

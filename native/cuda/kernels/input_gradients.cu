@@ -142,20 +142,18 @@ cudaError_t input_gradients(cudaStream_t stream, int64_t batch, int64_t dim, int
                      loss,
                      parts,
                      add};
-  const unsigned blocks = static_cast<unsigned>(p.row_tiles * p.dim_tiles * num_parts);
-  with_arithmetic<T>(arithmetic, [&](auto chosen) {
-    input_gradients_kernel<T, chosen.value><<<blocks, Tile<T>::kThreads, 0, stream>>>(p);
+  const int64_t blocks = p.row_tiles * p.dim_tiles * num_parts;
+  return with_arithmetic<T>(arithmetic, [&](auto chosen) {
+    return launch(stream, blocks, Tile<T>::kThreads, input_gradients_kernel<T, chosen.value>, p);
   });
-  return launched();
 }
 
 template <class T>
 cudaError_t finish_input_gradients(cudaStream_t stream, int64_t batch, int64_t dim, int64_t num_true,
                                    const Rows<T>& state, int64_t num_parts, const T* parts, const T* const* label_rows,
                                    T* out) {
-  finish_input_gradients_kernel<T><<<static_cast<unsigned>(blocks_of(batch * dim, 256)), 256, 0, stream>>>(
-      batch, dim, num_true, state, num_parts, parts, label_rows, out);
-  return launched();
+  return launch(stream, blocks_of(batch * dim, 256), 256, finish_input_gradients_kernel<T>, batch, dim, num_true, state,
+                num_parts, parts, label_rows, out);
 }
 
 #define INSTANTIATE(T)                                                                                          \

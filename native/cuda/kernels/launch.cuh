@@ -1,4 +1,4 @@
-// What every kernel file needs: how many blocks, and the result of a launch.
+// What every kernel file needs to launch its kernels.
 #pragma once
 
 #include <cuda_runtime.h>
@@ -10,8 +10,16 @@ namespace cuda {
 
 static inline int64_t blocks_of(int64_t count, int64_t each) { return (count + each - 1) / each; }
 
-// The launch that stood before this call; cleared, so that a later call does not report it again.
-static inline cudaError_t launched() { return cudaGetLastError(); }
+// Launches a kernel; nothing where there are no blocks. More than a grid can have are refused: they would be cut off in
+// silence. The error is cleared, so that a later launch does not report it again.
+template <class... Parameters, class... Arguments>
+static cudaError_t launch(cudaStream_t stream, int64_t blocks, int threads, void (*kernel)(Parameters...),
+                          Arguments... arguments) {
+  if (blocks <= 0) return cudaSuccess;
+  if (blocks > INT32_MAX) return cudaErrorInvalidConfiguration;
+  kernel<<<static_cast<unsigned>(blocks), static_cast<unsigned>(threads), 0, stream>>>(arguments...);
+  return cudaGetLastError();
+}
 
 }  // namespace cuda
 }  // namespace sampled_softmax

@@ -182,10 +182,9 @@ cudaError_t logits(cudaStream_t stream, int64_t batch, ColumnRange columns, int6
                partials};
   if (partials.max) p.partials.max += columns.begin / Tile<T>::kN, p.partials.sum += columns.begin / Tile<T>::kN;
   if (hits.keys) p.hits.keys += columns.begin;
-  const unsigned blocks = static_cast<unsigned>(row_tiles * column_tiles);
-  with_arithmetic<T>(arithmetic,
-                     [&](auto chosen) { logits_kernel<T, chosen.value><<<blocks, Tile<T>::kThreads, 0, stream>>>(p); });
-  return launched();
+  return with_arithmetic<T>(arithmetic, [&](auto chosen) {
+    return launch(stream, row_tiles * column_tiles, Tile<T>::kThreads, logits_kernel<T, chosen.value>, p);
+  });
 }
 
 #define INSTANTIATE(T)                                                                                          \

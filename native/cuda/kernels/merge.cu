@@ -57,25 +57,22 @@ __global__ void __launch_bounds__(kThreads)
 template <class T>
 cudaError_t label_gradients(cudaStream_t stream, int64_t labels, int64_t num_true, int64_t dim, int64_t pitch,
                             const double* true_dz, const T* inputs, const int64_t* row_of, T* values) {
-  label_gradients_kernel<T>
-      <<<static_cast<unsigned>(labels), kThreads, 0, stream>>>(num_true, dim, pitch, true_dz, inputs, row_of, values);
-  return launched();
+  return launch(stream, labels, kThreads, label_gradients_kernel<T>, num_true, dim, pitch, true_dz, inputs, row_of,
+                values);
 }
 
 template <class T>
 cudaError_t merge_class_gradients(cudaStream_t stream, const Segments& segments, int64_t num_true, int64_t dim,
                                   int64_t pitch, const double* true_dz, const T* inputs, const T* columns, T* values) {
-  merge_class_gradients_kernel<T><<<static_cast<unsigned>(segments.count), kThreads, 0, stream>>>(
-      segments, num_true, dim, pitch, true_dz, inputs, columns, values);
-  return launched();
+  return launch(stream, segments.count, kThreads, merge_class_gradients_kernel<T>, segments, num_true, dim, pitch,
+                true_dz, inputs, columns, values);
 }
 
 template <class T>
 cudaError_t merge_bias_gradients(cudaStream_t stream, const Segments& segments, const double* true_dz,
                                  const double* columns, T* values) {
-  merge_bias_gradients_kernel<T><<<static_cast<unsigned>(blocks_of(segments.count, kThreads)), kThreads, 0, stream>>>(
-      segments, true_dz, columns, values);
-  return launched();
+  return launch(stream, blocks_of(segments.count, kThreads), kThreads, merge_bias_gradients_kernel<T>, segments,
+                true_dz, columns, values);
 }
 
 #define INSTANTIATE(T)                                                                                                \

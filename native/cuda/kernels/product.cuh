@@ -21,13 +21,13 @@ struct ProductOf<float, Arithmetic::tf32, inside_a, inside_b> {
 template <class T, Arithmetic arithmetic, Inside inside_a, Inside inside_b>
 using Product = typename ProductOf<T, arithmetic, inside_a, inside_b>::Type;
 
-// Calls launch with the arithmetic as a constant: what T has kernels for.
+// Calls launch with the arithmetic as a constant, one that T has kernels for.
 template <class T, class Launch>
-static void with_arithmetic(Arithmetic arithmetic, Launch&& launch) {
+static cudaError_t with_arithmetic(Arithmetic arithmetic, Launch&& launch) {
   if constexpr (std::is_same_v<T, float>) {
     if (arithmetic == Arithmetic::tf32) return launch(std::integral_constant<Arithmetic, Arithmetic::tf32>());
   }
-  launch(std::integral_constant<Arithmetic, Arithmetic::fma>());
+  return launch(std::integral_constant<Arithmetic, Arithmetic::fma>());
 }
 
 }  // namespace cuda

@@ -97,9 +97,7 @@ __global__ void __launch_bounds__(kWarp* kWarps)
 template <class T>
 cudaError_t column_offsets(cudaStream_t stream, int64_t count, const double* bias, const double* expected_count,
                            T* offset) {
-  column_offsets_kernel<T>
-      <<<static_cast<unsigned>(blocks_of(count, 256)), 256, 0, stream>>>(count, bias, expected_count, offset);
-  return launched();
+  return launch(stream, blocks_of(count, 256), 256, column_offsets_kernel<T>, count, bias, expected_count, offset);
 }
 
 template <class T>
@@ -107,17 +105,15 @@ cudaError_t true_logits(cudaStream_t stream, int64_t batch, int64_t num_true, in
                         const T* inputs, const T* const* rows, const double* bias, const double* expected_count,
                         double* logits) {
   const int64_t labels = batch * num_true;
-  true_logits_kernel<T><<<static_cast<unsigned>(blocks_of(labels, kWarps)), kWarp * kWarps, 0, stream>>>(
-      labels, num_true, dim, pitch, inputs, rows, bias, expected_count, logits);
-  return launched();
+  return launch(stream, blocks_of(labels, kWarps), kWarp * kWarps, true_logits_kernel<T>, labels, num_true, dim, pitch,
+                inputs, rows, bias, expected_count, logits);
 }
 
 template <class T>
 cudaError_t finish_rows(cudaStream_t stream, int64_t batch, int64_t num_true, const RowEnd& end,
                         const Partials<T>& partials, const Rows<T>& rows, T* losses) {
-  finish_rows_kernel<T><<<static_cast<unsigned>(blocks_of(batch, kWarps)), kWarp * kWarps, 0, stream>>>(
-      batch, num_true, end, partials, rows, losses);
-  return launched();
+  return launch(stream, blocks_of(batch, kWarps), kWarp * kWarps, finish_rows_kernel<T>, batch, num_true, end, partials,
+                rows, losses);
 }
 
 #define INSTANTIATE(T)                                                                                                \
