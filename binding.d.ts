@@ -60,7 +60,7 @@ export interface NativeLoss {
   /** [B, D], written, or null. */
   readonly inputGradients: FloatArray | null;
   /** [rows, D], written whole, or null. */
-  readonly weightGradients: FloatArray | null;
+  readonly weightGradients: FloatArray | null; // null too where they stay on the device
   /** Null where slot k goes to row k. */
   readonly weightRows: NativeRowPlan | null;
   /** [rows], written whole, or null. */
@@ -110,10 +110,11 @@ export interface NativeDevices {
 }
 
 export interface NativeLosses {
-  sampledLoss(call: NativeLoss): void;
-  sampledLossAsync(call: NativeLoss): Promise<void>;
-  softmaxLoss(call: NativeLoss): void;
-  softmaxLossAsync(call: NativeLoss): Promise<void>;
+  /** What the call left on the device, where its numbers ask for that: gradients of the weights, then of the biases. */
+  sampledLoss(call: NativeLoss): NativeGradients[] | undefined;
+  sampledLossAsync(call: NativeLoss): Promise<NativeGradients[] | undefined>;
+  softmaxLoss(call: NativeLoss): NativeGradients[] | undefined;
+  softmaxLossAsync(call: NativeLoss): Promise<NativeGradients[] | undefined>;
   /**
    * `mode`: 0 sparse, 1 merged, 2 dense. Slots are the labels, then the sampled ids, or all classes in their order where
    * there are none; `rows` is the total over the shards.
@@ -184,12 +185,26 @@ export interface NativeTable {
   readonly __table: unique symbol;
 }
 
+/** Rows of gradients in the memory of a device; the object is type-tagged. */
+export interface NativeGradients {
+  readonly __gradients: unique symbol;
+}
+
 export interface NativeTables {
   /**
    * `distribution`: 0 zeros, 1 uniform in [first, second], 2 normal and 3 truncated normal with mean `first` and standard
-   * deviation `second`, 4 Glorot's uniform. Throws ERR_OUT_OF_MEMORY before anything is allocated.
+   * deviation `second`, 4 Glorot's uniform; `device` as NativeDevices counts them. Throws ERR_OUT_OF_MEMORY before anything is allocated.
    */
-  createTable(rows: number, dim: number, dtype: number, distribution: number, first: number, second: number, seed: bigint): NativeTable;
+  createTable(
+    rows: number,
+    dim: number,
+    dtype: number,
+    distribution: number,
+    first: number,
+    second: number,
+    seed: bigint,
+    device: number,
+  ): NativeTable;
   createTableAsync(
     rows: number,
     dim: number,
@@ -198,11 +213,13 @@ export interface NativeTables {
     first: number,
     second: number,
     seed: bigint,
+    device: number,
   ): Promise<NativeTable>;
   /** `values`: [rows, dim], converted to `dtype`. */
-  tableFromValues(rows: number, dim: number, dtype: number, values: NativeValues): NativeTable;
+  tableFromValues(rows: number, dim: number, dtype: number, values: NativeValues, device: number): NativeTable;
+  tableFromValuesAsync(rows: number, dim: number, dtype: number, values: NativeValues, device: number): Promise<NativeTable>;
   /** Null where the value is no table. Throws ERR_DISPOSED, as every function that is given a disposed one. */
-  tableInfo(table: unknown): { rows: number; dim: number; dtype: number } | null;
+  tableInfo(table: unknown): { rows: number; dim: number; dtype: number; device: number } | null;
   /** Idempotent; the memory goes when the last handle of any thread and the last call that uses it are gone. */
   disposeTable(table: NativeTable): void;
   /** 32 hexadecimal digits, the same for every handle of a table. */
@@ -222,6 +239,14 @@ export interface NativeTables {
   /** table[indices[k]] += scale * values[k], repeated rows summed first. */
   addRows(table: NativeTable, indices: IdArray, values: NativeValues, scale: number): void;
   addRowsAsync(table: NativeTable, indices: IdArray, values: NativeValues, scale: number): Promise<void>;
+  /** The same with rows [first, first + n) of gradients that are on the table's device; no index twice. */
+  addGradients(table: NativeTable, indices: IdArray, gradients: NativeGradients, first: number, scale: number): void;
+  addGradientsAsync(table: NativeTable, indices: IdArray, gradients: NativeGradients, first: number, scale: number): Promise<void>;
+  /** `out`: [n, width], rows from `first` on; written. */
+  readGradients(gradients: NativeGradients, first: number, out: FloatArray): void;
+  readGradientsAsync(gradients: NativeGradients, first: number, out: FloatArray): Promise<void>;
+  /** Idempotent; every later use but this one throws ERR_DISPOSED. */
+  disposeGradients(gradients: NativeGradients): void;
   /** Positions [earlier, again] of the first id that an earlier position names too, or null. */
   firstRepeat(ids: IdArray): [number, number] | null;
 }

@@ -5,9 +5,9 @@ import { fromNative, makeError, native, show } from './errors.ts';
 /**
  * Where a call computes. `'cuda'` is `'cuda:0'`.
  *
- * `'auto'` is the device on which the weights are: for plain arrays and for tables, which are in the host's memory, the
- * CPU, since to move the weights to another device would cost more than the step. The environment variable
- * `SAMPLED_SOFTMAX_DEVICE` (one of the other values) names another device for `'auto'`, for the whole process.
+ * `'auto'` is the device on which the tables of the call are. Without a table on a device it is the CPU, since to move
+ * weights there would cost more than the step; the environment variable `SAMPLED_SOFTMAX_DEVICE` (one of the other values)
+ * names another device instead of the CPU, for the whole process. A new table is put there too.
  */
 export type DeviceName = 'auto' | 'cpu' | 'cuda' | `cuda:${number}`;
 
@@ -55,8 +55,40 @@ export function releaseMemory(): void {
   native(() => binding().releaseMemory());
 }
 
-/** Resolves the `device` option to the number that the addon has for it: 0 for the CPU, n + 1 for `'cuda:n'`. */
-export function chooseDevice(name: string, value: unknown): number {
+/** A table among the arguments of a call. */
+export interface PlacedTable {
+  readonly name: string;
+  readonly device: 'cpu' | `cuda:${number}`;
+}
+
+/** What a device is called that the addon has a number for. */
+export const deviceName = (number: number): PlacedTable['device'] => (number === 0 ? 'cpu' : `cuda:${number - 1}`);
+
+/** The number of a device that is known to be there. */
+const deviceNumber = (name: PlacedTable['device']): number => (name === 'cpu' ? 0 : Number(name.slice('cuda:'.length)) + 1);
+
+/**
+ * Resolves the `device` option to the number that the addon has for it: 0 for the CPU, n + 1 for `'cuda:n'`. Tables of the
+ * host's can be read from everywhere; those on a device decide, and refuse every other.
+ */
+export function chooseDevice(name: string, value: unknown, tables: readonly PlacedTable[] = []): number {
+  const [placed, ...others] = tables.filter(({ device }) => device !== 'cpu');
+  if (!placed) return resolveDevice(name, value);
+  for (const other of others) {
+    if (other.device === placed.device) continue;
+    throw makeError(
+      'ERR_INVALID_ARG_VALUE',
+      `${other.name}: a table on '${other.device}', but ${placed.name} is one on '${placed.device}'`,
+    );
+  }
+  const there = deviceNumber(placed.device);
+  if (value === undefined || value === 'auto') return there;
+  const wanted = resolveDevice(name, value);
+  if (wanted === there) return there;
+  throw makeError('ERR_INVALID_ARG_VALUE', `${name}: ${show(value)} was asked for, but ${placed.name} is a table on '${placed.device}'`);
+}
+
+function resolveDevice(name: string, value: unknown): number {
   if (value === 'cpu') return 0;
   if (value === undefined || value === 'auto') {
     const { defaultDevice } = binding();

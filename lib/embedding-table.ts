@@ -1,13 +1,15 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 /** Parameters in memory that the package owns: the class, and how the losses get at the addon's handle. */
-import type { NativeTable, NativeValues } from '../binding.d.ts';
+import type { NativeGradients, NativeTable, NativeValues } from '../binding.d.ts';
 import { dtypeCode, readValues, type DType, type Ids, type OwnIds, type Values } from './arrays.ts';
 import { binding } from './binding.ts';
 import { checkChoice, checkInteger, checkNumber, checkOptions } from './checks.ts';
-import { fromNative, makeError, native, show } from './errors.ts';
+import { isDeviceRowGradients, type DeviceRowGradients } from './device-row-gradients.ts';
+import { chooseDevice, deviceName, type DeviceName } from './devices.ts';
+import { makeError, native, settle, show } from './errors.ts';
 import type { RowGradients } from './gradients.ts';
 import type { Initializer } from './initializers.ts';
-import { allocate, dtypes, readRows, readRowsToAdd, readRowValues, readTableOptions } from './table-arguments.ts';
+import { allocate, dtypes, readDeviceRows, readRows, readRowsToAdd, readRowValues, readTableOptions } from './table-arguments.ts';
 
 export type { Initializer } from './initializers.ts';
 
@@ -25,12 +27,16 @@ export interface TableOptions<D extends DType = DType> {
   readonly init?: Initializer | undefined;
   /** Of the initializer: an integer of at most 64 bits. The same one gives the same elements on every machine. Default: random. */
   readonly seed?: number | bigint | undefined;
+  /** Whose memory holds the rows, with the same content on every one. Default `'auto'`: the host's, unless SAMPLED_SOFTMAX_DEVICE names another. */
+  readonly device?: DeviceName | undefined;
 }
 
 /** Options of {@link EmbeddingTable.fromValues}. */
 export interface FromValuesOptions<D extends DType = DType> {
   /** Default: the dtype of the values. */
   readonly dtype?: D | undefined;
+  /** As for {@link EmbeddingTable.create}. */
+  readonly device?: DeviceName | undefined;
 }
 
 /** Names a table to another thread of the same process: a plain object that `postMessage` and `workerData` can carry. */
@@ -49,6 +55,10 @@ export type StoredValues<D extends DType = DType> = D extends 'float32' ? Float3
  * without a copy. More than 2^32 elements are possible. Memory is taken from the machine as it is touched, in huge pages
  * where Linux grants them; what the machine or its control group could not hold is refused at once.
  *
+ * With `device: 'cuda'` the rows live in the memory of a CUDA device, and never move but where a method reads or writes
+ * them: losses compute where their tables are (`device: 'auto'`), and a table of another device is refused. All methods
+ * are the same there, and so is every bit of what they leave in the table.
+ *
  * Promise forms run one after another, in the order of their calls, together with the losses; what they are given is
  * copied before they return. Sync forms run at once, after a call that is using the table but before those that wait.
  *
@@ -64,6 +74,8 @@ export class EmbeddingTable<D extends DType = DType> {
   /** Elements of a row. */
   readonly dim: number;
   readonly dtype: D;
+  /** Where the rows are. */
+  readonly device: 'cpu' | `cuda:${number}`;
   #handle: NativeTable | undefined;
 
   static {
@@ -80,6 +92,7 @@ export class EmbeddingTable<D extends DType = DType> {
     this.rows = info.rows;
     this.dim = info.dim;
     this.dtype = dtypes[info.dtype] as D;
+    this.device = deviceName(info.device);
     // Indices are checked against these sizes, so nobody may change them.
     Object.freeze(this);
   }
@@ -107,24 +120,19 @@ export class EmbeddingTable<D extends DType = DType> {
    * @param values - `{ data, shape }` with shape `[rows, dim]`, or `[rows]` for dim 1
    * @throws as {@link EmbeddingTable.create}
    */
-  static fromValues<const D extends DType = DType>(values: Values, options?: FromValuesOptions<D>): Promise<EmbeddingTable<D>> {
-    return new Promise((resolve) => {
-      resolve(EmbeddingTable.fromValuesSync(values, options));
-    });
+  static async fromValues<const D extends DType = DType>(values: Values, options: FromValuesOptions<D> = {}): Promise<EmbeddingTable<D>> {
+    const call = readFromValues(values, options);
+    // In the host's memory the table is the copy.
+    const now = call[4] === 0;
+    return new EmbeddingTable<D>(
+      now ? native(() => binding().tableFromValues(...call)) : await settle(() => binding().tableFromValuesAsync(...call)),
+    );
   }
 
   /** {@link EmbeddingTable.fromValues}, at once. */
   static fromValuesSync<const D extends DType = DType>(values: Values, options: FromValuesOptions<D> = {}): EmbeddingTable<D> {
-    checkOptions('EmbeddingTable.fromValues', options, ['dtype']);
-    const { data, dtype, shape } = readValues('values', values);
-    if (shape?.length !== 2 && shape?.length !== 1) {
-      const got = shape ? `shape [${shape.join(', ')}]` : show(values);
-      throw makeError('ERR_SHAPE_MISMATCH', `values: expected { data, shape } of shape [rows, dim] or [rows], got ${got}`);
-    }
-    const [rows, dim = 1] = shape as [number, number?];
-    const stored = options.dtype === undefined ? dtype : checkChoice('dtype', options.dtype, dtypes);
-    const source = { data, dtype: dtypeCode[dtype] };
-    return new EmbeddingTable<D>(native(() => binding().tableFromValues(rows, dim, dtypeCode[stored], source)));
+    const call = readFromValues(values, options);
+    return new EmbeddingTable<D>(native(() => binding().tableFromValues(...call)));
   }
 
   /**
@@ -243,27 +251,45 @@ export class EmbeddingTable<D extends DType = DType> {
    * once are summed first, in their order. All in float64, then rounded once to the table's dtype (to nearest, ties to
    * even). The same bits for any number of threads.
    *
-   * @param rowGradients - as the losses give them for this table: `indices` `[n]`, `values` `[n, dim]`
+   * @param rowGradients - as the losses give them for this table: `indices` `[n]`, `values` `[n, dim]`, or
+   * {@link DeviceRowGradients} of the table's own device
    * @param scale - for gradient descent the negative learning rate
    * @throws SampledSoftmaxRangeError `ERR_OUT_OF_RANGE` naming the first position and index outside; `ERR_SHAPE_MISMATCH`
-   * naming both sizes. Nothing is added then
+   * naming both sizes; `ERR_INVALID_ARG_VALUE` where the gradients are on another device. Nothing is added then
    */
   async add(rowGradients: RowsToAdd, scale = 1): Promise<void> {
+    if (isDeviceRowGradients(rowGradients)) {
+      const call = this.#startAddGradients(rowGradients, scale);
+      await settle(() => binding().addGradientsAsync(...call));
+      return;
+    }
     const call = this.#startAdd(rowGradients, scale);
     await settle(() => binding().addRowsAsync(...call));
   }
 
   /** {@link EmbeddingTable.add}, at once. */
   addSync(rowGradients: RowsToAdd, scale = 1): void {
+    if (isDeviceRowGradients(rowGradients)) {
+      const call = this.#startAddGradients(rowGradients, scale);
+      native(() => binding().addGradients(...call));
+      return;
+    }
     const call = this.#startAdd(rowGradients, scale);
     native(() => binding().addRows(...call));
   }
 
-  #startAdd(rowGradients: RowsToAdd, scale: number): [NativeTable, OwnIds, NativeValues, number] {
+  #startAdd(rowGradients: Exclude<RowsToAdd, DeviceRowGradients>, scale: number): [NativeTable, OwnIds, NativeValues, number] {
     const handle = tableHandle(this);
     checkNumber('scale', scale);
     const { ids, values } = readRowsToAdd(this, rowGradients);
     return [handle, ids, values, scale];
+  }
+
+  #startAddGradients(gradients: DeviceRowGradients, scale: number): [NativeTable, OwnIds, NativeGradients, number, number] {
+    const handle = tableHandle(this);
+    checkNumber('scale', scale);
+    const { shared, first, indices } = readDeviceRows(this, gradients);
+    return [handle, indices, shared.handle, first, scale];
   }
 
   /**
@@ -285,7 +311,23 @@ export class EmbeddingTable<D extends DType = DType> {
 
 /** What {@link EmbeddingTable.add} takes: a loss's {@link RowGradients}, or indices and values of one's own. */
 export type RowsToAdd =
-  RowGradients | { readonly indices: Ids; readonly values: Values; readonly denseShape?: readonly number[]; readonly count?: number };
+  | RowGradients
+  | DeviceRowGradients
+  | { readonly indices: Ids; readonly values: Values; readonly denseShape?: readonly number[]; readonly count?: number };
+
+/** The arguments of the addon's tableFromValues. */
+function readFromValues(values: Values, options: FromValuesOptions): [number, number, number, NativeValues, number] {
+  checkOptions('EmbeddingTable.fromValues', options, ['dtype', 'device']);
+  const { data, dtype, shape } = readValues('values', values);
+  if (shape?.length !== 2 && shape?.length !== 1) {
+    const got = shape ? `shape [${shape.join(', ')}]` : show(values);
+    throw makeError('ERR_SHAPE_MISMATCH', `values: expected { data, shape } of shape [rows, dim] or [rows], got ${got}`);
+  }
+  const [rows, dim = 1] = shape as [number, number?];
+  const stored = options.dtype === undefined ? dtype : checkChoice('dtype', options.dtype, dtypes);
+  const source = { data, dtype: dtypeCode[dtype] };
+  return [rows, dim, dtypeCode[stored], source, chooseDevice('device', options.device)];
+}
 
 /** Whether a value is an {@link EmbeddingTable}, disposed or not. */
 export const isTable = (value: unknown): value is EmbeddingTable => hasHandle(value);
@@ -295,13 +337,4 @@ export function tableHandle(table: EmbeddingTable): NativeTable {
   const handle = handleOf(table);
   if (!handle) throw makeError('ERR_DISPOSED', 'EmbeddingTable: it has been disposed');
   return handle;
-}
-
-/** As {@link native}, for a call that gives a promise. */
-async function settle<R>(call: () => Promise<R>): Promise<R> {
-  try {
-    return await call();
-  } catch (error) {
-    throw fromNative(error);
-  }
 }

@@ -96,6 +96,15 @@ export function native<R>(call: () => R): R {
   }
 }
 
+/** As {@link native}, for a call that gives a promise. */
+export async function settle<R>(call: () => Promise<R>): Promise<R> {
+  try {
+    return await call();
+  } catch (error) {
+    throw fromNative(error);
+  }
+}
+
 /** How a value reads in a message: short, with its type where that helps. */
 export function show(value: unknown): string {
   if (value === null || value === undefined || typeof value === 'boolean') return String(value);

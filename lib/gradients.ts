@@ -3,9 +3,10 @@
  * values (TensorFlow's IndexedSlices), so a step costs what it touches and not what the table holds.
  */
 import { constants } from 'node:buffer';
-import type { NativeRowPlan } from '../binding.d.ts';
+import type { NativeGradients, NativeRowPlan } from '../binding.d.ts';
 import { bufferOf, checkAttached, checkFixedLength, pin, type Values } from './arrays.ts';
-import { checkChoice, checkOptions } from './checks.ts';
+import { checkBoolean, checkChoice, checkOptions } from './checks.ts';
+import { makeDeviceRowGradients, type DeviceRowGradients, type SharedGradients } from './device-row-gradients.ts';
 import { makeError, show } from './errors.ts';
 
 export type FloatArray = Float32Array | Float64Array;
@@ -55,27 +56,41 @@ export interface GradientOptions {
   readonly mode?: GradientMode;
   /** Arrays to write to. Undefined content after an error or an abort. */
   readonly out?: GradientOut;
+  /**
+   * Leaves the gradients of weights and biases on the device, as {@link DeviceRowGradients} that `table.add` takes: for mode
+   * `'merged'`, where all of them are tables on that device. Default false.
+   */
+  readonly onDevice?: boolean;
 }
 
 export interface GradientRequest {
   readonly mode: GradientMode;
   readonly upstream: unknown;
   readonly out: GradientOut;
+  readonly onDevice: boolean;
 }
 
 /** Reads the `gradients` option; undefined where none are wanted. */
 export function readGradientRequest(value: unknown, modes: readonly GradientMode[] = gradientModes): GradientRequest | undefined {
   if (value === undefined || value === false) return undefined;
   const fallback = modes[0] as GradientMode;
-  if (value === true) return { mode: fallback, upstream: undefined, out: {} };
-  checkOptions('gradients', value, ['upstream', 'mode', 'out']);
-  const { mode, upstream, out } = value as { mode?: unknown; upstream?: unknown; out?: unknown };
+  if (value === true) return { mode: fallback, upstream: undefined, out: {}, onDevice: false };
+  checkOptions('gradients', value, ['upstream', 'mode', 'out', 'onDevice']);
+  const { mode, upstream, out, onDevice } = value as Record<string, unknown>;
   if (out !== undefined) checkOptions('gradients.out', out, ['inputs', 'weights', 'biases']);
-  return {
+  const request = {
     mode: mode === undefined ? fallback : checkChoice('gradients.mode', mode, modes),
     upstream,
     out: out ?? {},
+    onDevice: onDevice === undefined ? false : checkBoolean('gradients.onDevice', onDevice),
   };
+  if (request.onDevice && request.mode !== 'merged') {
+    throw makeError(
+      'ERR_INVALID_ARG_VALUE',
+      `gradients.onDevice: only gradients of mode 'merged' stay on a device, got ${show(request.mode)}`,
+    );
+  }
+  return request;
 }
 
 export interface NamedArray {
@@ -148,12 +163,14 @@ export class Outputs {
 }
 
 export interface ParameterGradient {
-  /** What the kernels write, and how it is laid out. */
-  readonly values: FloatArray;
+  /** What the kernels write, and how it is laid out; null where they leave it on the device. */
+  readonly values: FloatArray | null;
   readonly plan: NativeRowPlan;
-  /** What the result holds; called after the native call. */
-  readonly finish: () => RowGradients | FloatArray | (RowGradients | FloatArray)[];
+  /** What the result holds; called after the native call, with the handle of what it left on the device. */
+  readonly finish: (kept?: NativeGradients) => GradientForm | GradientForm[];
 }
+
+type GradientForm = RowGradients | FloatArray | DeviceRowGradients;
 
 /** Sizes of the parameter that a gradient belongs to. `width` undefined: a vector. */
 export interface ParameterShape {
@@ -197,6 +214,22 @@ export function parameterGradient(
     };
   });
   return { values, plan, finish: () => parts.map((finish) => finish()) };
+}
+
+/** The gradient of a parameter that stays on the device, laid out as `plan` says. */
+export function keptGradient(plan: NativeRowPlan, shape: ParameterShape, device: `cuda:${number}`, float64: boolean): ParameterGradient {
+  const part = (shared: SharedGradients, shard: number): DeviceRowGradients => {
+    const first = plan.shardStart[shard] as number;
+    const indices = plan.indices.subarray(first, plan.shardStart[shard + 1]);
+    const rows = shape.sharded ? (shape.shardRows[shard] as number) : shape.rows;
+    return makeDeviceRowGradients({ shared, first, float64, device, indices, denseShape: denseShape(rows, shape) });
+  };
+  const finish = (kept?: NativeGradients): DeviceRowGradients | DeviceRowGradients[] => {
+    if (!kept) throw makeError('ERR_INTERNAL', 'sampled-softmax: the device kept no gradients');
+    const shared = { handle: kept, users: shape.sharded ? shape.shardRows.length : 1 };
+    return shape.sharded ? shape.shardRows.map((_, shard) => part(shared, shard)) : part(shared, 0);
+  };
+  return { values: null, plan, finish };
 }
 
 const denseShape = (rows: number, shape: ParameterShape): readonly number[] => (shape.width === undefined ? [rows] : [rows, shape.width]);

@@ -2,6 +2,7 @@
 export { computeAccidentalHits, type AccidentalHits, type AccidentalHitsOptions } from './accidental-hits.ts';
 export type { DType, Float16ArrayLike, Ids, Values } from './arrays.ts';
 export { setAddonPath } from './binding.ts';
+export { DeviceRowGradients } from './device-row-gradients.ts';
 export { devices, releaseMemory, type CpuDevice, type CudaDevice, type Device, type DeviceName } from './devices.ts';
 export { EmbeddingTable } from './embedding-table.ts';
 export type * from './embedding-table.ts';

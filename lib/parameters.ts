@@ -1,6 +1,7 @@
 /** Weights, biases and inputs as arguments: plain arrays, `{ data, shape }`, tables, or arrays of shards. */
 import type { NativeParameter, NativeShard } from '../binding.d.ts';
 import { dtypeCode, readValues, type DType, type ValueView, type Values } from './arrays.ts';
+import type { PlacedTable } from './devices.ts';
 import { isTable, tableHandle, type EmbeddingTable } from './embedding-table.ts';
 import { makeError, show } from './errors.ts';
 
@@ -9,7 +10,7 @@ export type PartitionStrategy = 'mod' | 'div';
 
 export const partitionStrategies: readonly PartitionStrategy[] = ['mod', 'div'];
 
-/** Values, or a table that the package keeps in memory of its own. */
+/** Values, or a table that the package keeps in memory of its own or of a device. */
 export type Matrix = Values | EmbeddingTable;
 
 /** A parameter with one row per class: whole, or in shards. */
@@ -91,6 +92,11 @@ export function nativeParameter(shards: readonly ReadMatrix[]): NativeParameter 
 /** The plain arrays among the shards: memory that JavaScript could take away during an asynchronous call. */
 export function plainArrays(shards: readonly ReadMatrix[]): { name: string; view: ArrayBufferView }[] {
   return shards.flatMap(({ name, source }) => (isTable(source) ? [] : [{ name, view: source.data }]));
+}
+
+/** The tables among the shards, and where they are. */
+export function placedTables(shards: readonly ReadMatrix[]): PlacedTable[] {
+  return shards.flatMap(({ name, source }) => (isTable(source) ? [{ name, device: source.device }] : []));
 }
 
 /** One fact about a size, and who says so. */

@@ -3,6 +3,8 @@ import type { NativeValues } from '../binding.d.ts';
 import { dtypeCode, readIds, readValues, type DType, type OwnIds } from './arrays.ts';
 import { binding } from './binding.ts';
 import { checkChoice, checkInteger, checkOptions } from './checks.ts';
+import { keptRows, type DeviceRowGradients, type Kept } from './device-row-gradients.ts';
+import { chooseDevice } from './devices.ts';
 import { makeError, native, show } from './errors.ts';
 import { readInitializer, readTableSeed } from './initializers.ts';
 
@@ -15,9 +17,9 @@ export interface TableSize {
 }
 
 /** The arguments of the addon's createTable. */
-export function readTableOptions(where: string, options: unknown): [number, number, number, number, number, number, bigint] {
-  checkOptions(where, options, ['rows', 'dim', 'dtype', 'init', 'seed']);
-  const { rows, dim, dtype, init, seed } = options as Record<string, unknown>;
+export function readTableOptions(where: string, options: unknown): [number, number, number, number, number, number, bigint, number] {
+  checkOptions(where, options, ['rows', 'dim', 'dtype', 'init', 'seed', 'device']);
+  const { rows, dim, dtype, init, seed, device } = options as Record<string, unknown>;
   const { distribution, first, second } = readInitializer('init', init);
   return [
     checkInteger('rows', rows, 0),
@@ -27,6 +29,7 @@ export function readTableOptions(where: string, options: unknown): [number, numb
     first,
     second,
     readTableSeed('seed', seed),
+    chooseDevice('device', device),
   ];
 }
 
@@ -64,6 +67,21 @@ export function readRowsToAdd(table: TableSize, rowGradients: unknown): { ids: O
     throw makeError('ERR_SHAPE_MISMATCH', `${name}.count: there are ${ids.length} indices, got ${show(count)}`);
   }
   return { ids, values: readRowValues(`${name}.values`, table, ids.length, values) };
+}
+
+/** Gradients on a device that belong to a table of that device. */
+export function readDeviceRows(table: TableSize & { readonly device: string }, gradients: DeviceRowGradients): Kept {
+  const kept = keptRows(gradients);
+  if (table.device !== kept.device) {
+    const hint = table.device === 'cpu' ? '; toHost() gives a copy that it takes' : '';
+    throw makeError('ERR_INVALID_ARG_VALUE', `rowGradients: they are on '${kept.device}', but the table is on '${table.device}'${hint}`);
+  }
+  const [rows, dim = 1] = kept.denseShape;
+  if (rows !== table.rows || dim !== table.dim) {
+    const got = `[${kept.denseShape.join(', ')}]`;
+    throw makeError('ERR_SHAPE_MISMATCH', `rowGradients.denseShape: the table is [${table.rows}, ${table.dim}], got ${got}`);
+  }
+  return kept;
 }
 
 const arrayTypes = { float32: Float32Array, float64: Float64Array, float16: Uint16Array, bfloat16: Uint16Array };

@@ -71,7 +71,7 @@ describe('without a device', () => {
       ['null', `the CUDA library ${library} gave no backend`],
       [
         'version 99',
-        `the CUDA library ${library} has version 99 of the backend interface, but this build of sampled-softmax has version 2`,
+        `the CUDA library ${library} has version 99 of the backend interface, but this build of sampled-softmax has version 3`,
       ],
       ['no driver', 'driver 470.1 is older than the 580.2 that is needed'],
       ['no device', `the CUDA library ${library} found no device`],

@@ -1,9 +1,10 @@
 /** From a checked problem to the native call: allocates the results, lays out the gradients, and hands the results over. */
-import type { NativeLoss, NativeRowPlan } from '../../binding.d.ts';
+import type { NativeGradients, NativeLoss, NativeRowPlan } from '../../binding.d.ts';
 import { pin, type OwnIds } from '../arrays.ts';
 import { binding } from '../binding.ts';
+import { deviceName } from '../devices.ts';
 import { fromNative, makeError, native, show } from '../errors.ts';
-import { Outputs, parameterGradient, type GradientMode, type NamedArray, type ParameterGradient } from '../gradients.ts';
+import { keptGradient, Outputs, parameterGradient, type GradientMode, type NamedArray, type ParameterGradient } from '../gradients.ts';
 import { nativeParameter, nativeShard, plainArrays, shardRows, type ReadMatrix } from '../parameters.ts';
 import { reduce } from '../reduction.ts';
 import type { Problem } from './prepare.ts';
@@ -26,8 +27,11 @@ export interface SampledPart {
   readonly drawn: SampledValues;
 }
 
+/** Makes the result, given what the native call gave. */
+export type Finish = (kept: readonly NativeGradients[] | undefined) => CommonResult;
+
 /** Allocates the results of a call; without a `part` it is the full softmax. */
-export function buildCall(p: Problem, part?: SampledPart): { call: NativeLoss; finish: () => CommonResult } {
+export function buildCall(p: Problem, part?: SampledPart): { call: NativeLoss; finish: Finish } {
   const { outputs, request } = p;
   const sampled = part?.drawn.sampledCandidates;
   for (const { view } of p.reads) pin(view);
@@ -61,12 +65,12 @@ export function buildCall(p: Problem, part?: SampledPart): { call: NativeLoss; f
     biasRows: laidOut(biases),
     abortFlag: null,
   };
-  const finish = (): CommonResult => ({
+  const finish: Finish = (kept) => ({
     loss: reduce(losses, p.reduction),
     gradients: request && {
       inputs: inputGradients,
-      weights: weights?.finish(),
-      biases: biases?.finish(),
+      weights: weights?.finish(kept?.[0]),
+      biases: biases?.finish(kept?.[1]),
     },
   });
   return { call, finish };
@@ -88,6 +92,7 @@ const numbersOf = (p: Problem, part: SampledPart | undefined): Float64Array =>
     part?.hits ?? 0,
     Number(part?.subtractLogQ ?? false),
     p.device,
+    Number(p.request?.onDevice ?? false),
   );
 
 const partitionCode = (p: Problem): number => (p.strategy === 'mod' ? 0 : 1);
@@ -105,6 +110,7 @@ function gradientOf(p: Problem, name: 'weights' | 'biases', plan: NativeRowPlan,
     shardRows: shards.map((_, i) => shardRows(i, p.numClasses, shards.length)),
     sharded: name === 'weights' ? p.weightsSharded : p.biasesSharded,
   };
+  if (p.request?.onDevice) return keptGradient(plan, shape, deviceName(p.device) as `cuda:${number}`, outputs.float64);
   return parameterGradient(name, plan, mode, shape, outputs, p.request?.out[name]);
 }
 
@@ -205,13 +211,13 @@ function overlap(a: ArrayBufferView, b: ArrayBufferView): boolean {
   return a.byteOffset < b.byteOffset + b.byteLength && b.byteOffset < a.byteOffset + a.byteLength;
 }
 
-/** Runs the native call of the Promise form: claims the caller's outputs, and follows the signal. */
+/** Runs the native call of the Promise form, and gives what it gave: claims the caller's outputs, and follows the signal. */
 export async function runAsync(
   { outputs, reads }: Problem,
   call: NativeLoss,
   signal: AbortSignal | undefined,
-  start: () => Promise<void>,
-): Promise<void> {
+  start: () => Promise<NativeGradients[] | undefined>,
+): Promise<NativeGradients[] | undefined> {
   signal?.throwIfAborted();
   const abortFlag = signal ? new Int32Array(new SharedArrayBuffer(4)) : null;
   call.abortFlag = abortFlag;
@@ -219,7 +225,7 @@ export async function runAsync(
   outputs.borrowed.forEach((output) => inFlight.add(output));
   reads.forEach((read) => readInFlight.add(read));
   try {
-    await start();
+    return await start();
   } catch (error) {
     if ((error as { code?: unknown }).code === 'ERR_ABORTED' && signal?.aborted) throw signal.reason;
     throw fromNative(error);

@@ -9,6 +9,7 @@ import {
   agree,
   checkParameter,
   partitionStrategies,
+  placedTables,
   plainArrays,
   readMatrix,
   readParameter,
@@ -66,7 +67,6 @@ export function readProblem(
   claims: readonly SizeClaim[],
   modes?: readonly GradientMode[],
 ): Problem {
-  const device = chooseDevice('device', options.device);
   const numTrue = options.numTrue === undefined ? 1 : checkInteger('numTrue', options.numTrue, 1, 2 ** 31 - 1);
   const strategy =
     options.partitionStrategy === undefined ? 'mod' : checkChoice('partitionStrategy', options.partitionStrategy, partitionStrategies);
@@ -79,6 +79,11 @@ export function readProblem(
   const weights = readParameter('weights', options.weights, 2);
   const biases = options.biases === undefined || options.biases === null ? undefined : readParameter('biases', options.biases, 1);
   const inputs = readMatrix('inputs', options.inputs, 2);
+  const device = chooseDevice(
+    'device',
+    options.device,
+    [weights, biases, { shards: [inputs] }].flatMap((parameter) => placedTables(parameter?.shards ?? [])),
+  );
   agree('batch', [
     { value: batch, from: 'labels' },
     { value: inputs.rows, from: 'inputs' },
@@ -119,6 +124,7 @@ export function readProblem(
   const reads = asynchronous ? [...plainArrays(weights.shards), ...plainArrays(biases?.shards ?? [])] : [];
   for (const { name, view } of reads) checkFixedLength(name, view);
   const request = readGradientRequest(options.gradients, modes);
+  if (request?.onDevice) checkKept(request, [...weights.shards, ...(biases?.shards ?? [])]);
   const outputs = new Outputs(inputs.dtype === 'float64', asynchronous);
   return {
     batch,
@@ -140,6 +146,21 @@ export function readProblem(
     device,
     outputs,
   };
+}
+
+/** Gradients that stay on a device are of tables there, and go to no array. */
+function checkKept({ out }: GradientRequest, shards: readonly ReadMatrix[]): void {
+  for (const name of ['weights', 'biases'] as const) {
+    if (out[name] !== undefined) {
+      throw makeError('ERR_INVALID_ARG_VALUE', `gradients.out.${name}: gradients that stay on the device (onDevice) go to no array`);
+    }
+  }
+  for (const shard of shards) {
+    const [table] = placedTables([shard]);
+    if (table && table.device !== 'cpu') continue;
+    const is = table ? "a table in the host's memory" : 'no table';
+    throw makeError('ERR_INVALID_ARG_VALUE', `gradients.onDevice: ${shard.name} is ${is}; only gradients of tables on a device stay there`);
+  }
 }
 
 /** The dim that flat weights of `numClasses` rows have. */

@@ -2,7 +2,7 @@
  * What the four losses over a sample of the classes share: settling the number sampled, the draw, and the native call.
  * A draw is taken in the order of the calls, once everything else about a call has been checked.
  */
-import type { NativeLoss } from '../../binding.d.ts';
+import type { NativeGradients, NativeLoss } from '../../binding.d.ts';
 import { lengthOf, readIds, type OwnIds } from '../arrays.ts';
 import { binding } from '../binding.ts';
 import { checkBoolean, checkChoice, checkInteger, checkOptions } from '../checks.ts';
@@ -54,21 +54,17 @@ interface Prepared {
   readonly problem: Problem;
   readonly signal: AbortSignal | undefined;
   readonly call: NativeLoss;
-  readonly finish: () => AnySampledResult;
+  readonly finish: (kept: readonly NativeGradients[] | undefined) => AnySampledResult;
 }
 
 export function sampledLossSync(kind: SampledLossKind, options: AnySampledOptions): AnySampledResult {
   const { call, finish } = prepare(kind, `${kind.name}Sync`, options, false);
-  native(() => {
-    binding().sampledLoss(call);
-  });
-  return finish();
+  return finish(native(() => binding().sampledLoss(call)));
 }
 
 export async function sampledLoss(kind: SampledLossKind, options: AnySampledOptions): Promise<AnySampledResult> {
   const { problem, signal, call, finish } = prepare(kind, kind.name, options, true);
-  await runAsync(problem, call, signal, () => binding().sampledLossAsync(call));
-  return finish();
+  return finish(await runAsync(problem, call, signal, () => binding().sampledLossAsync(call)));
 }
 
 function prepare(kind: SampledLossKind, where: string, options: AnySampledOptions, asynchronous: boolean): Prepared {
@@ -120,7 +116,7 @@ function prepare(kind: SampledLossKind, where: string, options: AnySampledOption
     subtractLogQ: kind.subtractLogQ,
     drawn,
   });
-  return { problem, signal, call, finish: () => ({ ...finish(), sampledValues: drawn }) };
+  return { problem, signal, call, finish: (kept) => ({ ...finish(kept), sampledValues: drawn }) };
 }
 
 const ones = (length: number): Float32Array => new Float32Array(length).fill(1);

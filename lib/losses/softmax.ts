@@ -3,7 +3,7 @@ import { binding } from '../binding.ts';
 import { checkOptions } from '../checks.ts';
 import { native } from '../errors.ts';
 import type { GradientOptions } from '../gradients.ts';
-import { buildCall, checkOutputs, readSignal, runAsync, type CommonResult } from './call.ts';
+import { buildCall, checkOutputs, readSignal, runAsync } from './call.ts';
 import { commonOptions, readProblem, type Problem } from './prepare.ts';
 import type { AsyncOptions, LossOptions, Only, SoftmaxLossResult } from './types.ts';
 
@@ -16,6 +16,8 @@ export interface SoftmaxLossSyncOptions extends LossOptions {
 export interface DenseGradientOptions extends GradientOptions {
   /** The only one there is, and the default. */
   readonly mode?: 'dense';
+  /** Dense gradients do not stay on a device. */
+  readonly onDevice?: false;
 }
 
 /** Options of {@link softmaxLoss}. */
@@ -35,23 +37,20 @@ export interface SoftmaxLossOptions extends SoftmaxLossSyncOptions, AsyncOptions
  */
 export async function softmaxLoss<const O extends SoftmaxLossOptions>(options: Only<O, SoftmaxLossOptions>): Promise<SoftmaxLossResult<O>> {
   const { problem, signal, built } = prepare('softmaxLoss', options, true);
-  await runAsync(problem, built.call, signal, () => binding().softmaxLossAsync(built.call));
-  return built.finish() as SoftmaxLossResult<O>;
+  const kept = await runAsync(problem, built.call, signal, () => binding().softmaxLossAsync(built.call));
+  return built.finish(kept) as SoftmaxLossResult<O>;
 }
 
 /** {@link softmaxLoss}, computed before it returns. */
 export function softmaxLossSync<const O extends SoftmaxLossSyncOptions>(options: Only<O, SoftmaxLossSyncOptions>): SoftmaxLossResult<O> {
   const { built } = prepare('softmaxLossSync', options, false);
-  native(() => {
-    binding().softmaxLoss(built.call);
-  });
-  return built.finish() as SoftmaxLossResult<O>;
+  return built.finish(native(() => binding().softmaxLoss(built.call))) as SoftmaxLossResult<O>;
 }
 
 interface Prepared {
   readonly problem: Problem;
   readonly signal: AbortSignal | undefined;
-  readonly built: { readonly call: Parameters<ReturnType<typeof binding>['softmaxLoss']>[0]; readonly finish: () => CommonResult };
+  readonly built: ReturnType<typeof buildCall>;
 }
 
 function prepare(where: string, options: SoftmaxLossOptions, asynchronous: boolean): Prepared {

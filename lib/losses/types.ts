@@ -1,5 +1,6 @@
 /** What the losses take and give. The result's type follows from the options. */
 import type { DType, Ids, Values } from '../arrays.ts';
+import type { DeviceRowGradients } from '../device-row-gradients.ts';
 import type { DeviceName } from '../devices.ts';
 import type { EmbeddingTable } from '../embedding-table.ts';
 import type { FloatArray, GradientOptions, RowGradients } from '../gradients.ts';
@@ -109,7 +110,17 @@ type SparseUnless<M> = M extends undefined ? 'sparse' : M;
 /** Of each object that `G` may be, its mode; `'sparse'` where that may be left out. */
 type ModeOf<G> = G extends object ? SparseUnless<PropertyOf<G, 'mode'>> : 'sparse';
 
-type RowForm<M, A extends FloatArray> = [M] extends ['dense']
+/** Of each object that `G` may be, whether the gradients stay on the device; `false` where that may be left out. */
+type KeptOf<G> = G extends object ? FalseUnless<PropertyOf<G, 'onDevice'>> : false;
+type FalseUnless<K> = K extends undefined ? false : K;
+
+type RowForm<M, A extends FloatArray, Kept> = [Kept] extends [true]
+  ? DeviceRowGradients<A>
+  : [Kept] extends [false]
+    ? HostForm<M, A>
+    : DeviceRowGradients<A> | HostForm<M, A>;
+
+type HostForm<M, A extends FloatArray> = [M] extends ['dense']
   ? A
   : [M] extends ['sparse' | 'merged']
     ? RowGradients<A>
@@ -118,22 +129,22 @@ type RowForm<M, A extends FloatArray> = [M] extends ['dense']
 type PerShard<P, X> = P extends readonly unknown[] ? X[] : X;
 
 /** Gradients of a loss. */
-export interface Gradients<Inputs, Weights, Biases, Mode> {
+export interface Gradients<Inputs, Weights, Biases, Mode, Kept = false> {
   /** `[batch, dim]` */
   readonly inputs: ArithmeticArray<Inputs>;
   /** Rows of the weights; one entry per shard where they are sharded. */
-  readonly weights: PerShard<Weights, RowForm<Mode, ArithmeticArray<Inputs>>>;
+  readonly weights: PerShard<Weights, RowForm<Mode, ArithmeticArray<Inputs>, Kept>>;
   /** As for the weights; undefined without biases. */
-  readonly biases: Biases extends undefined ? undefined : PerShard<Biases, RowForm<Mode, ArithmeticArray<Inputs>>>;
+  readonly biases: Biases extends undefined ? undefined : PerShard<Biases, RowForm<Mode, ArithmeticArray<Inputs>, Kept>>;
 }
 
-type GradientsOf<O extends LossOptions, Mode> = Gradients<O['inputs'], O['weights'], PropertyOf<O, 'biases'>, Mode>;
+type GradientsOf<O extends LossOptions, Mode, Kept> = Gradients<O['inputs'], O['weights'], PropertyOf<O, 'biases'>, Mode, Kept>;
 
 export type GradientsResult<O extends LossOptions, G, Dense> = [G] extends [false | undefined]
   ? undefined
   : [G] extends [true | object]
-    ? GradientsOf<O, Dense extends true ? 'dense' : ModeOf<G>>
-    : GradientsOf<O, Dense extends true ? 'dense' : ModeOf<G>> | undefined;
+    ? GradientsOf<O, Dense extends true ? 'dense' : ModeOf<G>, Dense extends true ? false : KeptOf<G>>
+    : GradientsOf<O, Dense extends true ? 'dense' : ModeOf<G>, Dense extends true ? false : KeptOf<G>> | undefined;
 
 /** What a full softmax gives. */
 export interface SoftmaxLossResult<O extends LossOptions> {

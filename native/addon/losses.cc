@@ -11,6 +11,7 @@
 #include "addon/arguments.h"
 #include "addon/backends.h"
 #include "addon/register.h"
+#include "addon/table_gradients.h"
 #include "addon/tables.h"
 #include "addon/tasks.h"
 #include "core/backend.h"
@@ -35,6 +36,7 @@ enum Number {
   kHits,
   kSubtractLogQ,
   kDevice,  // 0: the CPU, n + 1: CUDA's device n
+  kKept,    // the gradients of weights and biases stay on the device
   kNumbers
 };
 
@@ -137,6 +139,12 @@ class Arguments {
       }
     }
     result.values = output(values, float64, static_cast<size_t>(result.num_rows * width));
+    if (size(kKept) && !is_nullish(env_, plan)) {
+      const DeviceOfBackend there = device();
+      if (result.values || !result.merged || !there.backend->tables) throw_internal(env_, "gradients: cannot be kept");
+      kept_.push_back(std::make_shared<KeptRows>(*there.backend, there.index, result.num_rows, width, float64));
+      result.kept = kept_.back()->place();
+    }
     return result;
   }
 
@@ -145,6 +153,9 @@ class Arguments {
     if (!found.backend) throw_internal(env_, "device: no such device");
     return found;
   }
+
+  // What stays on the device of the gradients: of the weights, then of the biases.
+  const std::vector<std::shared_ptr<KeptRows>>& kept() const { return kept_; }
 
   // Readers of the tables for as long as a call reads them; in one order for all calls, so that two of them and a
   // writer that waits cannot hold each other up.
@@ -177,7 +188,10 @@ class Arguments {
     }
     if (std::shared_ptr<Table> table = unwrap_table(env_, value)) {
       if (table->dim() != width) throw_internal(env_, std::string(name) + ": table of another dim");
-      Shard result{table->data(), table->rows(), table->dtype()};
+      if (table->on_device() && table->device() + 1 != size(kDevice)) {
+        throw_internal(env_, std::string(name) + ": table on another device");
+      }
+      Shard result{table->data(), table->rows(), table->dtype(), table->on_device()};
       if (std::find(tables_.begin(), tables_.end(), table) == tables_.end()) tables_.push_back(std::move(table));
       return result;
     }
@@ -187,7 +201,7 @@ class Arguments {
   Shard rows_of(const TypedArray& array, DType dtype, int64_t width, const char* name) const {
     const size_t elements = array.bytes() / size_of(dtype);
     if (width && elements % static_cast<size_t>(width)) throw_internal(env_, std::string(name) + ": not whole rows");
-    return {array.data, width ? static_cast<int64_t>(elements) / width : kAnyRows, dtype};
+    return {array.data, width ? static_cast<int64_t>(elements) / width : kAnyRows, dtype, nullptr};
   }
 
   Napi::Env env_;
@@ -197,6 +211,7 @@ class Arguments {
   std::vector<Napi::ObjectReference> references_;
   std::vector<std::vector<Shard>> shards_;
   std::vector<std::shared_ptr<Table>> tables_;
+  std::vector<std::shared_ptr<KeptRows>> kept_;
 };
 
 // What the two kinds of problem have in common; `columns` are the slots beyond the labels'.
@@ -214,6 +229,7 @@ void read_common(Napi::Env env, Arguments& arguments, Problem& p, size_t columns
   const Shard inputs = arguments.inputs(p.dim);
   if (p.dim && inputs.rows != p.batch) throw_internal(env, "inputs: wrong number of rows");
   p.inputs = inputs.data;
+  p.inputs_table = inputs.table;
   p.inputs_dtype = inputs.dtype;
   size_t labels = 0;
   p.labels = arguments.ids("labels", &labels);
@@ -267,6 +283,13 @@ class LossTask final : public Task {
     return status;
   }
   Status finish() override { return backend_->finish(pending_); }
+  // Handles of the gradients that stayed on the device.
+  Napi::Value result(Napi::Env env) override {
+    if (arguments_.kept().empty()) return env.Undefined();
+    Napi::Array handles = Napi::Array::New(env);
+    for (const auto& rows : arguments_.kept()) handles.Set(handles.Length(), make_gradients_handle(env, rows));
+    return handles;
+  }
   void request_abort() override {
     const_cast<std::atomic<int32_t>*>(problem_.abort_flag)->store(1, std::memory_order_relaxed);
   }
@@ -289,7 +312,7 @@ Napi::Value run_now(const Napi::CallbackInfo& call) {
   Status status = task.start({}, &started);
   if (started) status = task.finish();
   throw_if_error(call.Env(), status);
-  return call.Env().Undefined();
+  return task.result(call.Env());
 }
 
 template <class LossTask>

@@ -1,8 +1,8 @@
-// What is done with tables: filling, reading, writing and adding, at once or as a task.
+// What is done with tables: filling, reading, writing and adding, at once or as a task; in the host's memory by the
+// pool, and on a device by its backend.
 #include <napi.h>
 
 #include <atomic>
-#include <cstring>
 #include <memory>
 #include <mutex>
 #include <shared_mutex>
@@ -10,6 +10,9 @@
 #include <vector>
 
 #include "addon/arguments.h"
+#include "addon/backends.h"
+#include "addon/table_gradients.h"
+#include "addon/table_values.h"
 #include "addon/tables.h"
 #include "addon/tasks.h"
 #include "core/initializers.h"
@@ -30,7 +33,9 @@ void run_in_pool(int64_t count, void (*body)(void*, int64_t, int), void* context
 template <class Call>
 Napi::Value now(const Napi::CallbackInfo& info) {
   Call call(info, false);
-  throw_if_error(info.Env(), call.run());
+  Status status = call.start({});
+  if (status.ok() && call.pending()) status = call.finish();
+  throw_if_error(info.Env(), status);
   return call.result(info.Env());
 }
 
@@ -38,7 +43,12 @@ template <class Call>
 class CallTask final : public Task {
  public:
   explicit CallTask(const Napi::CallbackInfo& info) : call_(info, true) {}
-  Status start(Notify, bool*) override { return call_.run(); }
+  Status start(Notify notify, bool* started) override {
+    const Status status = call_.start(notify);
+    *started = status.ok() && call_.pending();
+    return status;
+  }
+  Status finish() override { return call_.finish(); }
   Napi::Value result(Napi::Env env) override { return call_.result(env); }
   void request_abort() override { call_.request_abort(); }
 
@@ -51,12 +61,29 @@ Napi::Value later(const Napi::CallbackInfo& info) {
   return enqueue(info.Env(), std::make_unique<CallTask<Call>>(info));
 }
 
-struct Call {
+class Call {
+ public:
+  // Of a call that goes on on a device when it has been started.
+  bool pending() const { return pending_; }
+  Status finish() { return backend_->finish(pending_); }
+
   Napi::Value result(Napi::Env env) { return env.Undefined(); }
   void request_abort() {}
+
+ protected:
+  const Backend* backend_ = nullptr;
+  PendingCall* pending_ = nullptr;
 };
 
-// createTable(rows, dim, dtype, distribution, first, second, seed)
+// Where a new table is to be.
+DeviceOfBackend read_device(Napi::Env env, napi_value number) {
+  const DeviceOfBackend device = find_device(read_size(env, number, "device"));
+  if (!device.backend) throw_internal(env, "device: no such device");
+  return device;
+}
+bool in_host_memory(const DeviceOfBackend& device) { return device.backend == &cpu_backend(); }
+
+// createTable(rows, dim, dtype, distribution, first, second, seed, device)
 class CreateCall : public Call {
  public:
   CreateCall(const Napi::CallbackInfo& info, bool)
@@ -70,8 +97,13 @@ class CreateCall : public Call {
         napi_get_value_bigint_uint64(info.Env(), info[6], &initializer_.seed, &lossless) != napi_ok || !lossless) {
       throw_internal(info.Env(), "createTable: wrong initializer");
     }
+    device_ = read_device(info.Env(), info[7]);
+    backend_ = device_.backend;
   }
-  Status run() {
+  Status start(Notify notify) {
+    if (!in_host_memory(device_)) {
+      return Table::create_on(*backend_, device_.index, rows_, dim_, dtype_, initializer_, notify, table_, &pending_);
+    }
     const Status status = Table::create(rows_, dim_, dtype_, table_);
     if (status.ok()) initialize(*table_, initializer_, run_in_pool, stop_);
     return status;
@@ -83,20 +115,33 @@ class CreateCall : public Call {
   int64_t rows_, dim_;
   DType dtype_;
   Initializer initializer_;
+  DeviceOfBackend device_;
   std::shared_ptr<Table> table_;
   std::atomic<bool> stop_{false};
 };
 
+class TableCall : public Call {
+ protected:
+  explicit TableCall(const Napi::CallbackInfo& info) : table_(read_table(info.Env(), info[0])) {
+    backend_ = table_->backend();
+  }
+  // Null where the table is in the host's memory.
+  DeviceTable* on_device() const { return table_->on_device(); }
+  const TableFunctions& device() const { return *backend_->tables; }
+
+  std::shared_ptr<Table> table_;
+};
+
 // A table and rows of it.
-class RowsCall : public Call {
+class RowsCall : public TableCall {
  protected:
   explicit RowsCall(const Napi::CallbackInfo& info)
-      : table_(read_table(info.Env(), info[0])), rows_(read_ids(info.Env(), info[1], "indices")) {}
+      : TableCall(info), rows_(read_ids(info.Env(), info[1], "indices")) {}
 
+  RowChoice choice() const { return {rows_.data(), 0, count()}; }
   int64_t count() const { return static_cast<int64_t>(rows_.size()); }
   size_t elements() const { return rows_.size() * static_cast<size_t>(table_->dim()); }
 
-  std::shared_ptr<Table> table_;
   std::vector<int64_t> rows_;
 };
 
@@ -109,8 +154,9 @@ class ReadCall : public RowsCall {
     out_ = read_array_of(info.Env(), info[2], "out", float64 ? napi_float64_array : napi_float32_array, elements());
     keep_ = Napi::Persistent(info[2].As<Napi::Object>());
   }
-  Status run() {
+  Status start(Notify notify) {
     std::shared_lock<std::shared_mutex> lock(table_->mutex());
+    if (on_device()) return device().start_read_rows(*on_device(), choice(), out_, dtype_, notify, &pending_);
     read_rows(*table_, rows_.data(), count(), out_, dtype_, run_in_pool);
     return {};
   }
@@ -122,10 +168,10 @@ class ReadCall : public RowsCall {
 };
 
 // viewRows(table, start, count, out)
-class ViewCall : public Call {
+class ViewCall : public TableCall {
  public:
   ViewCall(const Napi::CallbackInfo& info, bool)
-      : table_(read_table(info.Env(), info[0])),
+      : TableCall(info),
         start_(read_size(info.Env(), info[1], "start")),
         count_(read_size(info.Env(), info[2], "count")) {
     const TypedArray out = read_typed_array(info.Env(), info[3], "out");
@@ -136,39 +182,18 @@ class ViewCall : public Call {
     out_ = out.data;
     keep_ = Napi::Persistent(info[3].As<Napi::Object>());
   }
-  Status run() {
+  Status start(Notify notify) {
     std::shared_lock<std::shared_mutex> lock(table_->mutex());
+    const RowChoice rows{nullptr, start_, count_};
+    if (on_device()) return device().start_read_rows(*on_device(), rows, out_, table_->dtype(), notify, &pending_);
     copy_rows(*table_, start_, count_, out_, run_in_pool);
     return {};
   }
 
  private:
-  std::shared_ptr<Table> table_;
   int64_t start_, count_;
   void* out_;
   Napi::ObjectReference keep_;
-};
-
-// Values of any dtype: the caller's memory, or a copy of it.
-class ReadOnlyValues {
- public:
-  ReadOnlyValues(Napi::Env env, napi_value value, size_t length, bool copied)
-      : dtype_(static_cast<DType>(get_size(env, value, "dtype"))) {
-    const TypedArray array = read_typed_array(env, get(env, value, "data"), "values");
-    if (array.bytes() != length * size_of(dtype_)) throw_internal(env, "values: wrong length");
-    data_ = array.data;
-    if (!copied || array.bytes() == 0) return;
-    copy_.reset(new char[array.bytes()]);
-    std::memcpy(copy_.get(), array.data, array.bytes());
-    data_ = copy_.get();
-  }
-  const void* data() const { return data_; }
-  DType dtype() const { return dtype_; }
-
- private:
-  DType dtype_;
-  const void* data_;
-  std::unique_ptr<char[]> copy_;
 };
 
 // writeRows(table, indices, values)
@@ -176,8 +201,11 @@ class WriteCall : public RowsCall {
  public:
   WriteCall(const Napi::CallbackInfo& info, bool later)
       : RowsCall(info), values_(info.Env(), info[2], elements(), later) {}
-  Status run() {
+  Status start(Notify notify) {
     std::unique_lock<std::shared_mutex> lock(table_->mutex());
+    if (on_device()) {
+      return device().start_write_rows(*on_device(), choice(), values_.data(), values_.dtype(), notify, &pending_);
+    }
     write_rows(*table_, rows_.data(), count(), values_.data(), values_.dtype(), run_in_pool);
     return {};
   }
@@ -191,8 +219,12 @@ class AddCall : public RowsCall {
  public:
   AddCall(const Napi::CallbackInfo& info, bool later)
       : RowsCall(info), values_(info.Env(), info[2], elements(), later), scale_(info[3].As<Napi::Number>()) {}
-  Status run() {
+  Status start(Notify notify) {
     std::unique_lock<std::shared_mutex> lock(table_->mutex());
+    if (on_device()) {
+      const RowsToAdd values{values_.data(), values_.dtype(), nullptr, 0};
+      return device().start_add_rows(*on_device(), choice(), values, scale_, notify, &pending_);
+    }
     return add_rows(*table_, rows_.data(), count(), values_.data(), values_.dtype(), scale_, run_in_pool);
   }
 
@@ -201,15 +233,94 @@ class AddCall : public RowsCall {
   double scale_;
 };
 
-Napi::Value table_from_values(const Napi::CallbackInfo& info) {
-  Napi::Env env = info.Env();
-  const int64_t rows = read_size(env, info[0], "rows"), dim = read_size(env, info[1], "dim");
-  std::shared_ptr<Table> table;
-  throw_if_error(env, Table::create(rows, dim, static_cast<DType>(read_size(env, info[2], "dtype")), table));
-  const ReadOnlyValues values(env, info[3], static_cast<size_t>(rows * dim), false);
-  write_rows(*table, nullptr, rows, values.data(), values.dtype(), run_in_pool);
-  return make_table_handle(env, std::move(table));
-}
+// addGradients(table, indices, gradients, first, scale)
+class AddGradientsCall : public RowsCall {
+ public:
+  AddGradientsCall(const Napi::CallbackInfo& info, bool)
+      : RowsCall(info),
+        gradients_(read_gradients(info.Env(), info[2])),
+        first_(read_size(info.Env(), info[3], "first")),
+        scale_(info[4].As<Napi::Number>()) {
+    const KeptRows& g = *gradients_;
+    if (!on_device() || backend_ != &g.backend() || table_->device() != g.device() || table_->dim() != g.width() ||
+        first_ > g.count() || count() > g.count() - first_) {
+      throw_internal(info.Env(), "addGradients: not gradients of rows of this table");
+    }
+  }
+  Status start(Notify notify) {
+    std::unique_lock<std::shared_mutex> lock(table_->mutex());
+    const RowsToAdd values{nullptr, gradients_->dtype(), gradients_->rows(), first_};
+    return device().start_add_rows(*on_device(), choice(), values, scale_, notify, &pending_);
+  }
+
+ private:
+  std::shared_ptr<KeptRows> gradients_;
+  int64_t first_;
+  double scale_;
+};
+
+// readGradients(gradients, first, out)
+class ReadGradientsCall : public Call {
+ public:
+  ReadGradientsCall(const Napi::CallbackInfo& info, bool)
+      : gradients_(read_gradients(info.Env(), info[0])), first_(read_size(info.Env(), info[1], "first")) {
+    const KeptRows& g = *gradients_;
+    backend_ = &g.backend();
+    const TypedArray out = read_typed_array(info.Env(), info[2], "out");
+    const size_t row = static_cast<size_t>(g.width()) * size_of(g.dtype());
+    count_ = row ? static_cast<int64_t>(out.bytes() / row) : 0;
+    if (out.type != (g.dtype() == DType::float64 ? napi_float64_array : napi_float32_array) ||
+        out.bytes() != static_cast<size_t>(count_) * row || first_ > g.count() || count_ > g.count() - first_) {
+      throw_internal(info.Env(), "readGradients: wrong type or length of out");
+    }
+    out_ = out.data;
+    keep_ = Napi::Persistent(info[2].As<Napi::Object>());
+  }
+  Status start(Notify notify) {
+    return backend_->tables->start_read_gradients(*gradients_->rows(), first_, count_, out_, notify, &pending_);
+  }
+
+ private:
+  std::shared_ptr<KeptRows> gradients_;
+  int64_t first_, count_;
+  void* out_;
+  Napi::ObjectReference keep_;
+};
+
+// tableFromValues(rows, dim, dtype, values, device)
+class FromValuesCall : public Call {
+ public:
+  FromValuesCall(const Napi::CallbackInfo& info, bool later)
+      : rows_(read_size(info.Env(), info[0], "rows")),
+        dim_(read_size(info.Env(), info[1], "dim")),
+        dtype_(static_cast<DType>(read_size(info.Env(), info[2], "dtype"))),
+        values_(info.Env(), info[3], static_cast<size_t>(rows_ * dim_), later),
+        device_(read_device(info.Env(), info[4])) {
+    backend_ = device_.backend;
+  }
+  Status start(Notify notify) {
+    const RowChoice all{nullptr, 0, rows_};
+    if (in_host_memory(device_)) {
+      const Status status = Table::create(rows_, dim_, dtype_, table_);
+      if (status.ok()) write_rows(*table_, nullptr, rows_, values_.data(), values_.dtype(), run_in_pool);
+      return status;
+    }
+    PendingCall* created = nullptr;
+    Status status = Table::create_on(*backend_, device_.index, rows_, dim_, dtype_, {}, {}, table_, &created);
+    if (status.ok() && created) status = backend_->finish(created);
+    if (!status.ok()) return status;
+    return backend_->tables->start_write_rows(*table_->on_device(), all, values_.data(), values_.dtype(), notify,
+                                              &pending_);
+  }
+  Napi::Value result(Napi::Env env) { return make_table_handle(env, std::move(table_)); }
+
+ private:
+  int64_t rows_, dim_;
+  DType dtype_;
+  ReadOnlyValues values_;
+  DeviceOfBackend device_;
+  std::shared_ptr<Table> table_;
+};
 
 Napi::Value first_repeat(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
@@ -231,7 +342,8 @@ void register_table_calls(Napi::Env env, Napi::Object exports) {
   };
   set("createTable", now<CreateCall>);
   set("createTableAsync", later<CreateCall>);
-  set("tableFromValues", table_from_values);
+  set("tableFromValues", now<FromValuesCall>);
+  set("tableFromValuesAsync", later<FromValuesCall>);
   set("readRows", now<ReadCall>);
   set("readRowsAsync", later<ReadCall>);
   set("viewRows", now<ViewCall>);
@@ -240,6 +352,10 @@ void register_table_calls(Napi::Env env, Napi::Object exports) {
   set("writeRowsAsync", later<WriteCall>);
   set("addRows", now<AddCall>);
   set("addRowsAsync", later<AddCall>);
+  set("addGradients", now<AddGradientsCall>);
+  set("addGradientsAsync", later<AddGradientsCall>);
+  set("readGradients", now<ReadGradientsCall>);
+  set("readGradientsAsync", later<ReadGradientsCall>);
   set("firstRepeat", first_repeat);
 }
 

@@ -5,6 +5,7 @@
 
 #include "addon/arguments.h"
 #include "addon/register.h"
+#include "addon/table_gradients.h"
 
 namespace sampled_softmax {
 namespace {
@@ -15,7 +16,7 @@ struct Handle {
   std::shared_ptr<Table> table;  // null once disposed
 };
 
-// What V8 should know of memory outside its heap, so that it collects forgotten handles in time.
+// What V8 should know of memory outside its heap, so that it collects forgotten handles in time; a device's memory too.
 void adjust_external_memory(napi_env env, const Table& table, int64_t sign) {
   int64_t total;
   napi_adjust_external_memory(env, sign * static_cast<int64_t>(table.bytes()), &total);
@@ -48,6 +49,7 @@ Napi::Value table_info(const Napi::CallbackInfo& info) {
   result.Set("rows", static_cast<double>(table->rows()));
   result.Set("dim", static_cast<double>(table->dim()));
   result.Set("dtype", static_cast<double>(table->dtype()));
+  result.Set("device", table->on_device() ? table->device() + 1.0 : 0.0);
   return result;
 }
 
@@ -97,6 +99,7 @@ void register_tables(Napi::Env env, Napi::Object exports) {
   exports.Set("tableToken", Napi::Function::New(env, make_token, "tableToken"));
   exports.Set("tableFromToken", Napi::Function::New(env, table_from_token, "tableFromToken"));
   register_table_calls(env, exports);
+  register_table_gradients(env, exports);
 }
 
 }  // namespace sampled_softmax

@@ -5,35 +5,41 @@
 #include <cstdint>
 #include <cstring>
 
+#include "core/anywhere.h"
+
 namespace sampled_softmax {
 
 enum class DType : int32_t { float32 = 0, float64 = 1, float16 = 2, bfloat16 = 3 };
 
-constexpr size_t size_of(DType t) { return t == DType::float64 ? 8 : t == DType::float32 ? 4 : 2; }
+SAMPLED_SOFTMAX_ANYWHERE constexpr size_t size_of(DType t) {
+  return t == DType::float64 ? 8 : t == DType::float32 ? 4 : 2;
+}
 
 // All helpers here are `static inline`, never plain inline or templates with external linkage: files compiled
 // for wider instruction sets include this header, and a weak symbol from one of them could replace the baseline's.
-static inline float bits_to_float(uint32_t u) {
+SAMPLED_SOFTMAX_ANYWHERE static inline float bits_to_float(uint32_t u) {
   float f;
   std::memcpy(&f, &u, sizeof f);
   return f;
 }
-static inline uint32_t float_to_bits(float f) {
+SAMPLED_SOFTMAX_ANYWHERE static inline uint32_t float_to_bits(float f) {
   uint32_t u;
   std::memcpy(&u, &f, sizeof u);
   return u;
 }
 
-static inline float bfloat16_to_float(uint16_t h) { return bits_to_float(static_cast<uint32_t>(h) << 16); }
+SAMPLED_SOFTMAX_ANYWHERE static inline float bfloat16_to_float(uint16_t h) {
+  return bits_to_float(static_cast<uint32_t>(h) << 16);
+}
 
 // Round to nearest, ties to even; a NaN stays a (quiet) NaN.
-static inline uint16_t float_to_bfloat16(float f) {
+SAMPLED_SOFTMAX_ANYWHERE static inline uint16_t float_to_bfloat16(float f) {
   uint32_t u = float_to_bits(f);
   if ((u & 0x7fffffffu) > 0x7f800000u) return static_cast<uint16_t>((u >> 16) | 0x40u);
   return static_cast<uint16_t>((u + 0x7fffu + ((u >> 16) & 1u)) >> 16);
 }
 
-static inline float float16_to_float(uint16_t h) {
+SAMPLED_SOFTMAX_ANYWHERE static inline float float16_to_float(uint16_t h) {
   uint32_t sign = static_cast<uint32_t>(h & 0x8000u) << 16, magnitude = h & 0x7fffu;
   if (magnitude >= 0x7c00u) return bits_to_float(sign | 0x7f800000u | ((magnitude & 0x3ffu) << 13));
   if (magnitude >= 0x0400u) return bits_to_float(sign | ((magnitude << 13) + 0x38000000u));
@@ -42,7 +48,7 @@ static inline float float16_to_float(uint16_t h) {
 }
 
 // Round to nearest, ties to even; overflow goes to infinity, a NaN stays a (quiet) NaN.
-static inline uint16_t float_to_float16(float f) {
+SAMPLED_SOFTMAX_ANYWHERE static inline uint16_t float_to_float16(float f) {
   uint32_t u = float_to_bits(f), sign = (u >> 16) & 0x8000u, magnitude = u & 0x7fffffffu;
   if (magnitude > 0x7f800000u) return static_cast<uint16_t>(sign | 0x7e00u | ((magnitude >> 13) & 0x3ffu));
   if (magnitude >= 0x47800000u)

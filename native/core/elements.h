@@ -11,7 +11,7 @@ namespace sampled_softmax {
 
 // Rounds to odd: where the float is not exact, its last bit is set. Rounding the result to a 16-bit type is then
 // the same as rounding the double to it at once, since the float has more than two bits to spare.
-inline float double_to_float_odd(double value) {
+SAMPLED_SOFTMAX_ANYWHERE inline float double_to_float_odd(double value) {
   const float nearest = static_cast<float>(value);
   const double back = nearest;
   uint32_t bits = float_to_bits(nearest);
@@ -28,29 +28,29 @@ struct Element;
 template <>
 struct Element<DType::float32> {
   using Type = float;
-  static double load(float value) { return value; }
-  static float store(double value) { return static_cast<float>(value); }
+  SAMPLED_SOFTMAX_ANYWHERE static double load(float value) { return value; }
+  SAMPLED_SOFTMAX_ANYWHERE static float store(double value) { return static_cast<float>(value); }
 };
 
 template <>
 struct Element<DType::float64> {
   using Type = double;
-  static double load(double value) { return value; }
-  static double store(double value) { return value; }
+  SAMPLED_SOFTMAX_ANYWHERE static double load(double value) { return value; }
+  SAMPLED_SOFTMAX_ANYWHERE static double store(double value) { return value; }
 };
 
 template <>
 struct Element<DType::float16> {
   using Type = uint16_t;
-  static double load(uint16_t value) { return float16_to_float(value); }
-  static uint16_t store(double value) { return float_to_float16(double_to_float_odd(value)); }
+  SAMPLED_SOFTMAX_ANYWHERE static double load(uint16_t value) { return float16_to_float(value); }
+  SAMPLED_SOFTMAX_ANYWHERE static uint16_t store(double value) { return float_to_float16(double_to_float_odd(value)); }
 };
 
 template <>
 struct Element<DType::bfloat16> {
   using Type = uint16_t;
-  static double load(uint16_t value) { return bfloat16_to_float(value); }
-  static uint16_t store(double value) { return float_to_bfloat16(double_to_float_odd(value)); }
+  SAMPLED_SOFTMAX_ANYWHERE static double load(uint16_t value) { return bfloat16_to_float(value); }
+  SAMPLED_SOFTMAX_ANYWHERE static uint16_t store(double value) { return float_to_bfloat16(double_to_float_odd(value)); }
 };
 
 // fn(Element<dtype>()): a function written once for every dtype.

@@ -5,14 +5,8 @@
 #include <cmath>
 #include <cstdint>
 
+#include "core/anywhere.h"
 #include "core/problem.h"
-
-// Compiled for GPUs too.
-#ifdef __CUDACC__
-#define SAMPLED_SOFTMAX_ANYWHERE __host__ __device__
-#else
-#define SAMPLED_SOFTMAX_ANYWHERE
-#endif
 
 namespace sampled_softmax {
 

@@ -14,10 +14,15 @@
 
 namespace sampled_softmax {
 
+// Rows that a backend keeps in the memory of a device, and rows of gradients that a loss left there: the backend's own.
+struct DeviceTable;
+struct DeviceRows;
+
 struct Shard {
-  const void* data;  // [rows, width]
+  const void* data;  // [rows, width]; null where the rows are a device's
   int64_t rows;
   DType dtype;
+  DeviceTable* table = nullptr;  // of the problem's device; null: the rows are in the host's memory
 };
 
 // A parameter with one row per class: weights [C, D], or biases [C, 1]. Shard sizes are those of shard_rows().
@@ -32,11 +37,14 @@ struct ClassRows {
 // Where the gradient of a ClassRows goes. A slot is one use of a class row: for the sampled losses slot i * T + j is
 // label j of row i and slot B * T + s is sampled class s (TensorFlow's order); for the full softmax slot c is class c.
 struct RowGradients {
-  void* values = nullptr;  // [num_rows, width] in the arithmetic's dtype; null: not wanted. Every row is written
+  void* values = nullptr;       // [num_rows, width] in the arithmetic's dtype, every row written; null: not wanted, or
+  DeviceRows** kept = nullptr;  // not null: they stay on the device, and finish() sets *kept, which is null before
   int64_t num_rows = 0;
   Ids slot_row;                  // [slots]: the output row of each slot; null: slot k goes to row k
   bool merged = false;           // several slots may share a row, or a row may have none: sums, zeros where no slot
   bool sampled_distinct = true;  // no two sampled slots share a row (they may share with labels)
+
+  bool wanted() const { return values || kept; }
 };
 
 enum class Loss : int32_t {
@@ -66,8 +74,9 @@ struct SampledProblem {
   bool reduced_precision = false;  // may multiply bfloat16 by bfloat16, probabilities rounded to it included
 
   ClassRows weights;
-  ClassRows biases;              // num_shards 0: none
-  const void* inputs = nullptr;  // [B, D]
+  ClassRows biases;                     // num_shards 0: none
+  const void* inputs = nullptr;         // [B, D]
+  DeviceTable* inputs_table = nullptr;  // not null: they are this table's rows, and `inputs` is null
   DType inputs_dtype = DType::float32;
   Ids labels;                     // [B, T]
   Ids sampled;                    // [S], repeats allowed
@@ -97,6 +106,7 @@ struct SoftmaxProblem {
   ClassRows weights;
   ClassRows biases;
   const void* inputs = nullptr;
+  DeviceTable* inputs_table = nullptr;
   DType inputs_dtype = DType::float32;
   Ids labels;  // [B, T]
 
@@ -126,6 +136,7 @@ static inline SampledProblem as_sampled(const SoftmaxProblem& problem) {
   p.weights = problem.weights;
   p.biases = problem.biases;
   p.inputs = problem.inputs;
+  p.inputs_table = problem.inputs_table;
   p.inputs_dtype = problem.inputs_dtype;
   p.labels = problem.labels;
   p.upstream = problem.upstream;

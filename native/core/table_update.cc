@@ -13,23 +13,12 @@ namespace {
 constexpr int64_t kBlockElements = 1 << 13;
 constexpr int64_t kColumns = 256;  // of a sum held at a time
 
-// Every k in [0, count), so that positions of one row stand together, in their order.
-struct Groups {
-  std::vector<int64_t> member;  // positions; empty: 0, 1, 2, ... and every group has one
-  std::vector<int64_t> start;   // [groups + 1] into `member`
-  int64_t count = 0;            // groups
-
-  int64_t begin(int64_t group) const { return member.empty() ? group : start[group]; }
-  int64_t end(int64_t group) const { return member.empty() ? group + 1 : start[group + 1]; }
-  int64_t at(int64_t place) const { return member.empty() ? place : member[place]; }
-};
-
 bool strictly_ascending(const int64_t* rows, int64_t count) {
   return std::adjacent_find(rows, rows + count, [](int64_t a, int64_t b) { return a >= b; }) == rows + count;
 }
 
-Groups group(const int64_t* rows, int64_t count) {
-  Groups groups;
+RowGroups group(const int64_t* rows, int64_t count) {
+  RowGroups groups;
   groups.count = count;
   if (strictly_ascending(rows, count)) return groups;
   std::vector<Keyed> order(static_cast<size_t>(count));
@@ -84,7 +73,7 @@ void prefetch(const void* memory, size_t bytes) {
 }
 
 template <class T, class V>
-void add_block(Table& table, const int64_t* rows, const Groups& groups, int64_t begin, int64_t end,
+void add_block(Table& table, const int64_t* rows, const RowGroups& groups, int64_t begin, int64_t end,
                const typename V::Type* values, double scale) {
   const int64_t dim = table.dim();
   const auto row_of = [&](int64_t g) {
@@ -103,10 +92,17 @@ void add_block(Table& table, const int64_t* rows, const Groups& groups, int64_t 
 
 }  // namespace
 
+Status group_rows(const int64_t* rows, int64_t count, RowGroups& groups) try {
+  groups = group(rows, count);
+  return {};
+} catch (const std::bad_alloc&) {
+  return cannot_sort(count);
+}
+
 Status add_rows(Table& table, const int64_t* rows, int64_t count, const void* values, DType dtype, double scale,
                 ParallelFor parallel_for) try {
   if (table.dim() == 0) return {};
-  const Groups groups = group(rows, count);
+  const RowGroups groups = group(rows, count);
   const int64_t block = std::max<int64_t>(1, kBlockElements / table.dim());
   with_element(table.dtype(), [&](auto table_element) {
     with_element(dtype, [&](auto value_element) {
@@ -124,7 +120,7 @@ Status add_rows(Table& table, const int64_t* rows, int64_t count, const void* va
 
 Status find_repeat(const int64_t* rows, int64_t count, int64_t& earlier, int64_t& again) try {
   earlier = again = -1;
-  const Groups groups = group(rows, count);
+  const RowGroups groups = group(rows, count);
   if (groups.count == count) return {};
   for (int64_t g = 0; g < groups.count; ++g) {
     if (groups.end(g) - groups.begin(g) == 1) continue;

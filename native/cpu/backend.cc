@@ -89,8 +89,8 @@ Status release_memory() { return {}; }
 }  // namespace
 
 const Backend& cpu_backend() {
-  static const Backend backend{kBackendVersion,    "cpu",  count_devices, device_info, start_sampled_loss,
-                               start_softmax_loss, finish, release_memory};
+  static const Backend backend{kBackendVersion,    "cpu",  count_devices,  device_info, start_sampled_loss,
+                               start_softmax_loss, finish, release_memory, nullptr};
   return backend;
 }
 

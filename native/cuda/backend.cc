@@ -5,8 +5,11 @@
 #include <vector>
 
 #include "cuda/device.h"
+#include "cuda/device_call.h"
 #include "cuda/loss_call.h"
 #include "cuda/pinned.h"
+#include "cuda/table.h"
+#include "cuda/table_call.h"
 
 namespace sampled_softmax {
 namespace {
@@ -37,6 +40,9 @@ Status finish(PendingCall* pending) {
   return call->finish();
 }
 
+void destroy_table(DeviceTable* table) { delete table; }
+void destroy_gradients(DeviceRows* rows) { delete rows; }
+
 Status release_memory() {
   const std::vector<cuda::Device*>* devices;
   if (!cuda::Device::all(&devices).ok()) return {};
@@ -48,8 +54,12 @@ Status release_memory() {
   return result;
 }
 
-constexpr Backend kBackend{kBackendVersion,    "cuda", count_devices, device_info, start_sampled_loss,
-                           start_softmax_loss, finish, release_memory};
+constexpr TableFunctions kTables{cuda::create_table,     destroy_table,        cuda::start_read_rows,
+                                 cuda::start_write_rows, cuda::start_add_rows, cuda::start_read_gradients,
+                                 destroy_gradients};
+
+constexpr Backend kBackend{kBackendVersion,    "cuda", count_devices,  device_info, start_sampled_loss,
+                           start_softmax_loss, finish, release_memory, &kTables};
 
 }  // namespace
 }  // namespace sampled_softmax

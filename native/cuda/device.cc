@@ -133,7 +133,13 @@ void Device::give_back(const Lane& lane) {
 }
 
 Status Device::allocate(const Lane& lane, size_t bytes, void** memory) {
-  const cudaError_t error = cudaMallocFromPoolAsync(memory, bytes, pool_, lane.stream);
+  cudaError_t error = cudaMallocFromPoolAsync(memory, bytes, pool_, lane.stream);
+  if (error == cudaErrorMemoryAllocation) {
+    // What the pool keeps may be in pieces that are too small.
+    cudaGetLastError();
+    cudaMemPoolTrimTo(pool_, 0);
+    error = cudaMallocFromPoolAsync(memory, bytes, pool_, lane.stream);
+  }
   if (error == cudaSuccess) return {};
   cudaGetLastError();  // not for a later call to find
   size_t free = 0, total = 0;
@@ -152,6 +158,7 @@ Status Device::release_memory() {
   if (!pool_) return {};
   Current current(*this);
   for (const Lane& lane : lanes_) {
+    cudaStreamSynchronize(lane.stream);  // nothing is left there but what is being freed
     cudaEventDestroy(lane.done);
     cudaStreamDestroy(lane.stream);
   }

@@ -4,24 +4,15 @@
 #include <cstdlib>
 #include <cstring>
 
-#include "core/class_rows.h"
 #include "core/slot_order.h"
+#include "cuda/errors.h"
+#include "cuda/kernels/tables.h"
 
 namespace sampled_softmax {
 namespace cuda {
 namespace {
 
 constexpr int64_t kTileColumns = 64;  // whole tiles of every kernel
-
-template <class T>
-void read_row(const StoredRow& row, int64_t width, int64_t pitch, T* out) {
-  if (row.dtype == (sizeof(T) == 8 ? DType::float64 : DType::float32)) {
-    std::memcpy(out, row.data, static_cast<size_t>(width) * sizeof(T));
-  } else {
-    for (int64_t d = 0; d < width; ++d) out[d] = static_cast<T>(read_element(row.data, row.dtype, d));
-  }
-  std::fill(out + width, out + pitch, T(0));
-}
 
 SlotOrder order_slots(const SampledProblem& p, bool full, const RowGradients& g, int64_t uses) {
   const auto row_of = [&](int64_t use) { return row_of_use(p, full, g, use); };
@@ -75,11 +66,12 @@ LossArrays<T>::LossArrays(const SampledProblem& problem, bool full)
       full(full),
       labels(p.batch * p.num_true),
       pitch((p.dim * static_cast<int64_t>(sizeof(T)) + 15) / 16 * (16 / static_cast<int64_t>(sizeof(T)))),
-      wants_gradients(p.input_gradients || p.weight_gradients.values || p.bias_gradients.values),
-      merges(p.weight_gradients.values && (p.weight_gradients.merged || full)),
-      columns_apart(p.weight_gradients.values && p.weight_gradients.merged && !p.weight_gradients.sampled_distinct) {
-  uploads.add(inputs, p.batch * pitch);
-  plan_classes();
+      wants_gradients(p.input_gradients || p.weight_gradients.wanted() || p.bias_gradients.wanted()),
+      merges(p.weight_gradients.wanted() && (p.weight_gradients.merged || full)),
+      columns_apart(p.weight_gradients.wanted() && p.weight_gradients.merged && !p.weight_gradients.sampled_distinct) {
+  plan_inputs();
+  classes.plan(p, full, pitch, uploads, scratch);
+  plan_counts();
   if (p.upstream) uploads.add(upstream, p.batch);
   results.add(losses, p.batch);
   scratch.add(rows.max, p.batch);
@@ -91,17 +83,14 @@ LossArrays<T>::LossArrays(const SampledProblem& problem, bool full)
 }
 
 template <class T>
-void LossArrays<T>::plan_classes() {
-  const int64_t uses = full ? p.num_classes : labels + p.num_sampled;
-  by_class_ = full || uses >= p.num_classes;
-  num_class_rows_ = by_class_ ? p.num_classes : uses;
-  uploads.add(class_rows, num_class_rows_ * pitch);
-  uploads.add(column_rows, p.num_sampled);
-  uploads.add(label_rows, labels);
-  if (p.biases.num_shards) {
-    uploads.add(column_bias, p.num_sampled);
-    uploads.add(label_bias, labels);
-  }
+void LossArrays<T>::plan_inputs() {
+  if (!p.inputs_table) uploads.add(inputs, p.batch * pitch);
+  else if (p.inputs_dtype != dtype_of<T>) scratch.add(inputs.device, p.batch * pitch);
+  else inputs.device = reinterpret_cast<T*>(p.inputs_table->row(0));
+}
+
+template <class T>
+void LossArrays<T>::plan_counts() {
   if (p.subtract_log_q) {
     uploads.add(column_count, p.num_sampled);
     uploads.add(label_count, labels);
@@ -131,8 +120,8 @@ void LossArrays<T>::plan_gradients() {
     scratch.add(parts, num_parts * p.batch * p.dim);
   }
   const int64_t slots = full ? p.num_classes : labels + p.num_sampled;
-  if (const RowGradients& g = p.weight_gradients; g.values) {
-    results.add(weight_gradients, g.num_rows * p.dim);
+  if (const RowGradients& g = p.weight_gradients; g.wanted()) {
+    if (g.values) results.add(weight_gradients, g.num_rows * p.dim);
     if (g.slot_row) uploads.add(weight_rows, slots);
     if (columns_apart) scratch.add(unmerged, p.num_sampled * p.dim);
     if (merges) {
@@ -140,8 +129,8 @@ void LossArrays<T>::plan_gradients() {
       plan_segments(uploads, weight_segments, weight_order_);
     }
   }
-  if (const RowGradients& g = p.bias_gradients; g.values) {
-    results.add(bias_gradients, g.num_rows);
+  if (const RowGradients& g = p.bias_gradients; g.wanted()) {
+    if (g.values) results.add(bias_gradients, g.num_rows);
     scratch.add(column_sums, p.num_sampled);
     if (g.merged || full) {
       bias_order_ = order_slots(p, full, g, labels + p.num_sampled);
@@ -156,19 +145,13 @@ void LossArrays<T>::plan_gradients() {
 template <class T>
 void LossArrays<T>::fill() {
   const size_t size = size_of(p.inputs_dtype);
-  for (int64_t b = 0; b < p.batch; ++b) {
+  for (int64_t b = 0; !p.inputs_table && b < p.batch; ++b) {
     const char* row = static_cast<const char*>(p.inputs) + static_cast<size_t>(b * p.dim) * size;
-    read_row<T>({row, p.inputs_dtype}, p.dim, pitch, inputs.host + b * pitch);
+    read_row(row, p.inputs_dtype, p.dim, pitch, inputs.host + b * pitch);
   }
-  fill_class_rows();
-  for (int64_t c = 0; c < p.num_sampled; ++c) {
-    if (column_bias) column_bias.host[c] = read_bias(p.biases, class_of(c));
-    if (column_count) column_count.host[c] = p.sampled_expected_count[c];
-  }
-  for (int64_t i = 0; i < labels; ++i) {
-    if (label_bias) label_bias.host[i] = read_bias(p.biases, p.labels[i]);
-    if (label_count) label_count.host[i] = p.true_expected_count[i];
-  }
+  classes.fill();
+  for (int64_t c = 0; column_count && c < p.num_sampled; ++c) column_count.host[c] = p.sampled_expected_count[c];
+  for (int64_t i = 0; label_count && i < labels; ++i) label_count.host[i] = p.true_expected_count[i];
   if (hit_keys) fill_hits();
   if (upstream) std::copy(p.upstream, p.upstream + p.batch, upstream.host);
   const int64_t slots = full ? p.num_classes : labels + p.num_sampled;
@@ -179,18 +162,13 @@ void LossArrays<T>::fill() {
 }
 
 template <class T>
-void LossArrays<T>::fill_class_rows() {
-  std::vector<bool> filled(by_class_ ? static_cast<size_t>(p.num_classes) : 0);
-  const auto row_for = [&](int64_t id, int64_t use) {
-    const int64_t row = by_class_ ? id : use;
-    if (!by_class_ || !filled[static_cast<size_t>(id)]) {
-      read_row<T>(stored_row(p.weights, id), p.dim, pitch, class_rows.host + row * pitch);
-      if (by_class_) filled[static_cast<size_t>(id)] = true;
-    }
-    return class_rows.device + row * pitch;
-  };
-  for (int64_t i = 0; i < labels; ++i) label_rows.host[i] = row_for(p.labels[i], i);
-  for (int64_t c = 0; c < p.num_sampled; ++c) column_rows.host[c] = row_for(class_of(c), labels + c);
+Status LossArrays<T>::gather(cudaStream_t stream) const {
+  if (p.inputs_table && p.inputs_dtype != dtype_of<T> && p.dim) {
+    const RowsOf to{inputs.device, dtype_of<T>, pitch, nullptr};
+    const cudaError_t error = copy_rows(stream, p.batch, p.dim, p.inputs_table->rows_from(0), to);
+    if (Status status = check(error, "launch of kernel copy_rows"); !status.ok()) return status;
+  }
+  return classes.gather(stream);
 }
 
 template <class T>

@@ -6,6 +6,7 @@
 
 #include "core/problem.h"
 #include "core/views.h"
+#include "cuda/class_arrays.h"
 #include "cuda/kernels/kernels.h"
 #include "cuda/layout.h"
 
@@ -38,17 +39,17 @@ class LossArrays {
   const bool merges;         // rows of class gradients have slots beyond one column's
   const bool columns_apart;  // columns' gradients are summed into rows of their own first: two may share an output row
 
-  // Uploaded. Class rows: one for each use where uses are fewer than classes, else each class that is used, once.
-  Mirrored<T> inputs;                          // [B][pitch]
-  Mirrored<T> class_rows;                      // [unique rows][pitch]
-  Mirrored<const T*> column_rows, label_rows;  // [S], [B * T]: pointers into class_rows
-  Mirrored<double> column_bias, label_bias, column_count, label_count;
+  ClassArrays<T> classes;
+
+  // Uploaded.
+  Mirrored<T> inputs;  // [B][pitch]; or the rows of a table, or copied from one
+  Mirrored<double> column_count, label_count;
   Mirrored<int64_t> hit_keys, hit_labels;
   Mirrored<double> upstream;
   Mirrored<int64_t> weight_rows, bias_rows;  // the output row of each slot, where it is not the slot itself
   MirroredSegments weight_segments, bias_segments;
 
-  // Results.
+  // Results. Gradients of classes that stay on the device have memory of their own.
   Mirrored<T> losses, input_gradients, weight_gradients, bias_gradients;
 
   // Device only.
@@ -68,17 +69,16 @@ class LossArrays {
 
   // Fills what is uploaded. Reads all that the problem points to, so that nothing but the outputs is needed afterwards.
   void fill();
+  // What is copied on the device once the uploads are there.
+  Status gather(cudaStream_t stream) const;
 
  private:
   void plan_columns();
-  void plan_classes();
+  void plan_inputs();
+  void plan_counts();
   void plan_gradients();
-  void fill_class_rows();
   void fill_hits();
-  int64_t class_of(int64_t column) const { return p.sampled ? p.sampled[column] : column; }
 
-  int64_t num_class_rows_ = 0;
-  bool by_class_ = false;  // class_rows has rows for classes, not for uses
   SlotOrder weight_order_, bias_order_;
 };
 

@@ -8,11 +8,12 @@
 #include "cuda/loss_call.h"
 
 #include <algorithm>
+#include <cstdio>
 #include <cstring>
 #include <memory>
-#include <new>
 
 #include "cuda/device.h"
+#include "cuda/device_call.h"
 #include "cuda/errors.h"
 #include "cuda/loss_arrays.h"
 #include "cuda/pinned.h"
@@ -22,108 +23,115 @@ namespace cuda {
 namespace {
 
 template <class T>
-class LossCall final : public PendingCall {
+class LossCall final : public DeviceCall {
  public:
   LossCall(Device& device, const SampledProblem& problem, bool full)
-      : device_(device),
+      : DeviceCall(device),
         problem_(problem),
         arithmetic_(problem.reduced_precision && device.has_tf32() ? Arithmetic::tf32 : Arithmetic::fma),
-        arrays_(problem_, full) {}
-
-  ~LossCall() override {
-    if (!lane_.stream) return;
-    device_.free(lane_, memory_);
-    device_.give_back(lane_);
+        arrays_(problem_, full) {
+    std::snprintf(what_, sizeof what_, "a loss of %lld rows, %lld columns and %lld dims",
+                  static_cast<long long>(problem.batch), static_cast<long long>(problem.num_sampled),
+                  static_cast<long long>(problem.dim));
   }
 
-  // After an error nothing of the call runs any more.
-  Status start(Notify notify) {
-    Current current(device_);
-    if (Status status = check(current.status(), "cudaSetDevice(%d)", device_.index()); !status.ok()) {
-      return device_.note(status);
-    }
-    Status status = prepare();
-    if (status.ok()) status = enqueue(notify);
-    if (!status.ok() && lane_.stream) cudaStreamSynchronize(lane_.stream);
-    return device_.note(status);
-  }
+ private:
+  const char* what() const override { return what_; }
 
-  Status finish() override {
-    Current current(device_);
-    if (Status status = check(cudaEventSynchronize(lane_.done), "a loss of %lld rows, %lld columns and %lld dims",
-                              static_cast<long long>(problem_.batch), static_cast<long long>(problem_.num_sampled),
-                              static_cast<long long>(problem_.dim));
-        !status.ok()) {
-      return device_.note(status);
-    }
+  Status complete() override {
     if (aborted()) return Status::error(Code::aborted, "aborted");
     const SampledProblem& p = problem_;
     write(arrays_.losses, p.losses, p.batch);
     write(arrays_.input_gradients, p.input_gradients, p.batch * p.dim);
     write(arrays_.weight_gradients, p.weight_gradients.values, p.weight_gradients.num_rows * p.dim);
     write(arrays_.bias_gradients, p.bias_gradients.values, p.bias_gradients.num_rows);
+    if (p.weight_gradients.kept) *p.weight_gradients.kept = kept_weights_.release();
+    if (p.bias_gradients.kept) *p.bias_gradients.kept = kept_biases_.release();
     return {};
   }
 
- private:
   static void write(const Mirrored<T>& from, void* to, int64_t count) {
-    if (from && count) std::memcpy(to, from.host, static_cast<size_t>(count) * sizeof(T));
+    if (to && count) std::memcpy(to, from.host, static_cast<size_t>(count) * sizeof(T));
   }
 
   bool aborted() const { return problem_.abort_flag && problem_.abort_flag->load(std::memory_order_relaxed) != 0; }
 
   // Memory, and the arrays that go over.
   Status prepare() {
-    if (Status status = device_.take_lane(&lane_); !status.ok()) return status;
     LossArrays<T>& a = arrays_;
     if (Status status = upload_.take(a.uploads.bytes()); !status.ok()) return status;
     if (Status status = download_.take(a.results.bytes()); !status.ok()) return status;
     const size_t bytes = a.uploads.bytes() + a.results.bytes() + a.scratch.bytes();
-    if (Status status = device_.allocate(lane_, bytes, &memory_); !status.ok()) return status;
+    if (Status status = allocate(bytes, &memory_); !status.ok()) return status;
     char* memory = static_cast<char*>(memory_);
     a.uploads.place(memory, upload_.data());
     a.results.place(memory + a.uploads.bytes(), download_.data());
     a.scratch.place(memory + a.uploads.bytes() + a.results.bytes(), nullptr);
+    const SampledProblem& p = problem_;
+    Status status = keep(p.weight_gradients, p.dim, &kept_weights_, &a.weight_gradients.device);
+    if (status.ok()) status = keep(p.bias_gradients, 1, &kept_biases_, &a.bias_gradients.device);
+    if (!status.ok()) return status;
     a.fill();
     return aborted() ? Status::error(Code::aborted, "aborted") : Status{};
   }
 
-  Status enqueue(Notify notify) {
+  // Gradients that stay on the device get memory of their own.
+  Status keep(const RowGradients& gradients, int64_t width, std::unique_ptr<DeviceRows>* rows, T** values) {
+    if (!gradients.kept) return {};
+    *rows = std::make_unique<DeviceRows>();
+    (*rows)->device = &device_;
+    (*rows)->width = width;
+    (*rows)->dtype = dtype_of<T>;
+    const auto bytes = static_cast<size_t>(gradients.num_rows * (*rows)->row_bytes());
+    const Status status = (*rows)->memory.allocate(device_, lane_, bytes);
+    *values = static_cast<T*>((*rows)->memory.data());
+    return status;
+  }
+
+  void enter_tables() {
+    for (const ClassRows* rows : {&problem_.weights, &problem_.biases}) {
+      for (int32_t i = 0; i < rows->num_shards; ++i) {
+        if (DeviceTable* table = rows->shards[i].table) uses_.read(*table);
+      }
+    }
+    if (problem_.inputs_table) uses_.read(*problem_.inputs_table);
+  }
+
+  Status enqueue() override {
+    if (Status status = prepare(); !status.ok()) return status;
+    enter_tables();
     const LossArrays<T>& a = arrays_;
     char *uploads = static_cast<char*>(memory_), *results = uploads + a.uploads.bytes();
     Status status = check(cudaMemcpyAsync(uploads, upload_.data(), a.uploads.bytes(), cudaMemcpyHostToDevice, stream()),
                           "upload of %zu bytes", a.uploads.bytes());
+    if (status.ok()) status = uses_.wait(stream());
+    if (status.ok()) status = a.gather(stream());
     if (status.ok()) status = forward();
     if (status.ok() && a.wants_gradients) status = backward();
+    if (status.ok()) status = uses_.done(stream());
     if (status.ok()) {
       status = check(cudaMemcpyAsync(download_.data(), results, a.results.bytes(), cudaMemcpyDeviceToHost, stream()),
                      "download of %zu bytes", a.results.bytes());
     }
-    if (status.ok()) status = check(cudaEventRecord(lane_.done, stream()), "cudaEventRecord");
-    if (!status.ok() || !notify.call) return status;
-    // Not cudaLaunchHostFunc, which is never called once a kernel has failed: the call would not end.
-    notify_ = notify;
-    const auto call = [](cudaStream_t, cudaError_t, void* self) {
-      const Notify notify = static_cast<LossCall*>(self)->notify_;
-      notify.call(notify.context);
-    };
-    return check(cudaStreamAddCallback(stream(), call, this, 0), "cudaStreamAddCallback");
+    return status;
   }
 
   Status forward() {
     const SampledProblem& p = problem_;
     const LossArrays<T>& a = arrays_;
     if (a.labels) {
-      if (Status status = launched("true_logits", true_logits(stream(), p.batch, p.num_true, p.dim, a.pitch,
-                                                              a.inputs.device, a.label_rows.device, a.label_bias.device,
-                                                              a.label_count.device, a.rows.true_logits));
+      if (Status status =
+              launched("true_logits", true_logits(stream(), p.batch, p.num_true, p.dim, a.pitch, a.inputs.device,
+                                                  a.classes.label_rows.device, a.classes.label_bias.device,
+                                                  a.label_count.device, a.rows.true_logits));
           !status.ok()) {
         return status;
       }
     }
     if (p.num_sampled) {
-      if (Status status = launched("column_offsets", column_offsets(stream(), p.num_sampled, a.column_bias.device,
-                                                                    a.column_count.device, a.offset));
+      if (Status status = launched(
+              "column_offsets",
+              column_offsets(stream(), p.num_sampled, a.classes.column_bias.device, a.column_count.device, a.offset));
           !status.ok()) {
         return status;
       }
@@ -140,8 +148,9 @@ class LossCall final : public PendingCall {
   Status form_logits(ColumnRange columns, T* z, const Partials<T>& partials) {
     const LossArrays<T>& a = arrays_;
     const HitTest hits{a.hit_keys.device, a.hit_labels.device, problem_.num_true};
-    return launched("logits", logits(stream(), problem_.batch, columns, a.pitch, a.inputs.device, a.column_rows.device,
-                                     a.offset, hits, problem_.loss, z, partials, arithmetic_));
+    return launched("logits",
+                    logits(stream(), problem_.batch, columns, a.pitch, a.inputs.device, a.classes.column_rows.device,
+                           a.offset, hits, problem_.loss, z, partials, arithmetic_));
   }
 
   Status backward() {
@@ -172,8 +181,8 @@ class LossCall final : public PendingCall {
     if (a.chunks() > 1) status = form_logits(columns, a.z, {});
     if (status.ok() && a.parts && p.dim) {
       status = launched("input_gradients",
-                        input_gradients(stream(), p.batch, p.dim, a.pitch, columns, a.z, a.column_rows.device, a.rows,
-                                        p.loss, a.num_parts, a.parts, add, arithmetic_));
+                        input_gradients(stream(), p.batch, p.dim, a.pitch, columns, a.z, a.classes.column_rows.device,
+                                        a.rows, p.loss, a.num_parts, a.parts, add, arithmetic_));
     }
     if (status.ok() && a.weight_gradients && p.dim) {
       T* values = a.unmerged ? a.unmerged : a.weight_gradients.device;
@@ -198,7 +207,7 @@ class LossCall final : public PendingCall {
     if (a.input_gradients && p.dim) {
       status = launched("finish_input_gradients",
                         finish_input_gradients(stream(), p.batch, p.dim, p.num_true, a.rows, a.num_parts, a.parts,
-                                               a.label_rows.device, a.input_gradients.device));
+                                               a.classes.label_rows.device, a.input_gradients.device));
     }
     if (status.ok() && a.weight_gradients && p.dim && a.labels && !a.merges) {
       status = launched("label_gradients",
@@ -227,27 +236,49 @@ class LossCall final : public PendingCall {
     return check(cudaMemsetAsync(memory, 0, bytes, stream()), "cudaMemsetAsync of %zu bytes", bytes);
   }
   static Status launched(const char* kernel, cudaError_t error) { return check(error, "launch of kernel %s", kernel); }
-  cudaStream_t stream() const { return lane_.stream; }
 
-  Device& device_;
   const SampledProblem problem_;
   const Arithmetic arithmetic_;
   LossArrays<T> arrays_;
-  Lane lane_;
   Pinned upload_, download_;
   void* memory_ = nullptr;
-  Notify notify_;
+  std::unique_ptr<DeviceRows> kept_weights_, kept_biases_;
+  char what_[96];
 };
 
-template <class T>
-Status start(Device& device, const SampledProblem& problem, bool full, Notify notify, PendingCall** pending) {
-  auto call = std::make_unique<LossCall<T>>(device, problem, full);
-  if (Status status = call->start(notify); !status.ok()) return status;
-  *pending = call.release();
-  return {};
-}
-
 // Without rows there is nothing to compute: gradients of classes are zero.
+class EmptyCall final : public DeviceCall {
+ public:
+  EmptyCall(Device& device, const SampledProblem& problem) : DeviceCall(device), problem_(problem) {}
+
+ private:
+  const char* what() const override { return "a loss of no rows"; }
+  Status enqueue() override {
+    Status status = keep(problem_.weight_gradients, problem_.dim, &weights_);
+    if (status.ok()) status = keep(problem_.bias_gradients, 1, &biases_);
+    return status;
+  }
+  Status complete() override {
+    if (weights_) *problem_.weight_gradients.kept = weights_.release();
+    if (biases_) *problem_.bias_gradients.kept = biases_.release();
+    return {};
+  }
+  Status keep(const RowGradients& gradients, int64_t width, std::unique_ptr<DeviceRows>* rows) {
+    if (!gradients.kept) return {};
+    *rows = std::make_unique<DeviceRows>();
+    (*rows)->device = &device_;
+    (*rows)->width = width;
+    (*rows)->dtype = problem_.float64 ? DType::float64 : DType::float32;
+    const auto bytes = static_cast<size_t>(gradients.num_rows * (*rows)->row_bytes());
+    const Status status = (*rows)->memory.allocate(device_, lane_, bytes);
+    if (!status.ok() || bytes == 0) return status;
+    return check(cudaMemsetAsync((*rows)->memory.data(), 0, bytes, stream()), "cudaMemsetAsync of %zu bytes", bytes);
+  }
+
+  const SampledProblem problem_;
+  std::unique_ptr<DeviceRows> weights_, biases_;
+};
+
 void clear(const RowGradients& gradients, int64_t width, bool float64) {
   const size_t size = float64 ? sizeof(double) : sizeof(float);
   if (gradients.values) std::memset(gradients.values, 0, static_cast<size_t>(gradients.num_rows * width) * size);
@@ -259,18 +290,14 @@ Status start_loss(const SampledProblem& problem, bool full, Notify notify, Pendi
   *pending = nullptr;
   Device* device;
   if (Status status = Device::get(problem.device, &device); !status.ok()) return status;
-  if (Status status = device->state(); !status.ok()) return status;
   if (problem.batch == 0) {
     clear(problem.weight_gradients, problem.dim, problem.float64);
     clear(problem.bias_gradients, 1, problem.float64);
-    return {};
+    const bool keeps = problem.weight_gradients.kept || problem.bias_gradients.kept;
+    return keeps ? start_call<EmptyCall>(*device, notify, pending, problem) : device->state();
   }
-  try {
-    return problem.float64 ? start<double>(*device, problem, full, notify, pending)
-                           : start<float>(*device, problem, full, notify, pending);
-  } catch (const std::bad_alloc&) {
-    return Status::error(Code::out_of_memory, "not enough memory for the call");
-  }
+  return problem.float64 ? start_call<LossCall<double>>(*device, notify, pending, problem, full)
+                         : start_call<LossCall<float>>(*device, notify, pending, problem, full);
 }
 
 }  // namespace cuda

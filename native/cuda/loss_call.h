@@ -6,13 +6,6 @@
 #include "core/status.h"
 
 namespace sampled_softmax {
-
-// Calls of every arithmetic, to those who only wait for them.
-struct PendingCall {
-  virtual ~PendingCall() = default;
-  virtual Status finish() = 0;
-};
-
 namespace cuda {
 
 // As Backend::start_sampled_loss; `full`: the columns are all classes.

@@ -133,8 +133,8 @@ Status release_memory() {
 
 extern "C" __attribute__((visibility("default"))) const sampled_softmax::Backend* sampled_softmax_backend() {
   using namespace sampled_softmax;
-  static Backend backend{kBackendVersion,       "fake", count_devices, device_info, start<SampledProblem>,
-                         start<SoftmaxProblem>, finish, release_memory};
+  static Backend backend{kBackendVersion,       "fake", count_devices,  device_info, start<SampledProblem>,
+                         start<SoftmaxProblem>, finish, release_memory, nullptr};
   if (setting("KIND") == "null") return nullptr;
   if (setting("KIND") == "version 99") backend.version = 99;
   return &backend;

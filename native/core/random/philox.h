@@ -9,6 +9,8 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "core/anywhere.h"
+
 namespace sampled_softmax {
 
 // A position in a stream: a 64-bit key, and the 128-bit number of the next block of four 32-bit words.
@@ -23,7 +25,8 @@ static inline Philox philox_from_seeds(uint64_t seed, uint64_t seed2) { return {
 
 // The four words of one block. A plain scalar function on purpose: out-of-order execution overlaps the blocks
 // of a loop (7 ns a block), where the compiler's own vectorisation for SSE2 needs 27 ns and intrinsics 5 ns.
-static inline void philox_block(uint64_t key, uint64_t counter_low, uint64_t counter_high, uint32_t* words) {
+SAMPLED_SOFTMAX_ANYWHERE static inline void philox_block(uint64_t key, uint64_t counter_low, uint64_t counter_high,
+                                                         uint32_t* words) {
   uint32_t c0 = static_cast<uint32_t>(counter_low), c1 = static_cast<uint32_t>(counter_low >> 32);
   uint32_t c2 = static_cast<uint32_t>(counter_high), c3 = static_cast<uint32_t>(counter_high >> 32);
   uint32_t key0 = static_cast<uint32_t>(key), key1 = static_cast<uint32_t>(key >> 32);

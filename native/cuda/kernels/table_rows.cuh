@@ -1,0 +1,53 @@
+// How the threads of a table kernel share out rows: a group of 1 to 32 lanes has a row, so that short rows leave no
+// lane idle and long ones are read in whole sectors; each lane moves 16 bytes of the wider dtype at a time.
+#pragma once
+
+#include "core/elements.h"
+#include "cuda/kernels/launch.cuh"
+#include "cuda/kernels/tables.h"
+
+namespace sampled_softmax {
+namespace cuda {
+
+constexpr int kRowThreads = 256;
+
+struct RowGrid {
+  int lanes_log2;
+  unsigned blocks;
+};
+
+// For `count` rows of `chunks` pieces each.
+static inline RowGrid row_grid(int64_t count, int64_t chunks) {
+  RowGrid grid{0, 0};
+  while (grid.lanes_log2 < 5 && (int64_t{1} << grid.lanes_log2) < chunks) ++grid.lanes_log2;
+  const int64_t blocks = blocks_of(count, kRowThreads >> grid.lanes_log2);
+  grid.blocks = static_cast<unsigned>(blocks < INT32_MAX ? blocks : INT32_MAX);  // the kernels go round
+  return grid;
+}
+
+// The first row of this thread, how far it is to its next, and its place in the row.
+static __device__ __forceinline__ int64_t first_row(int lanes_log2) {
+  return int64_t{blockIdx.x} * (kRowThreads >> lanes_log2) + (threadIdx.x >> lanes_log2);
+}
+static __device__ __forceinline__ int64_t row_stride(int lanes_log2) {
+  return int64_t{gridDim.x} * (kRowThreads >> lanes_log2);
+}
+static __device__ __forceinline__ int64_t lane_of_row(int lanes_log2) { return threadIdx.x & ((1u << lanes_log2) - 1); }
+
+// N elements that are read or written at once.
+template <class T, int N>
+struct alignas(sizeof(T) * N < 16 ? sizeof(T) * N : 16) Chunk {
+  T at[N];
+};
+
+template <int N, class T>
+static __device__ __forceinline__ Chunk<T, N> load_chunk(const T* from) {
+  return *reinterpret_cast<const Chunk<T, N>*>(from);
+}
+template <int N, class T>
+static __device__ __forceinline__ void store_chunk(T* to, const Chunk<T, N>& chunk) {
+  *reinterpret_cast<Chunk<T, N>*>(to) = chunk;
+}
+
+}  // namespace cuda
+}  // namespace sampled_softmax
