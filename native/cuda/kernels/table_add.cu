@@ -57,6 +57,7 @@ __global__ void __launch_bounds__(kRowThreads)
 
 cudaError_t add_rows(cudaStream_t stream, int64_t count, int64_t dim, const RowsOf& values, const int64_t* starts,
                      double scale, const RowsOf& to) {
+  cudaError_t error = cudaSuccess;
   with_element(to.dtype, [&](auto to_element) {
     with_element(values.dtype, [&](auto from_element) {
       using To = decltype(to_element);
@@ -67,12 +68,12 @@ cudaError_t add_rows(cudaStream_t stream, int64_t count, int64_t dim, const Rows
       if constexpr (sizeof(typename From::Type) >= 4) {  // dense rows come from losses
         if (values.pitch % (16 / sizeof(typename From::Type))) kernel = add_rows_kernel<To, From, false>;
       }
-      kernel<<<grid.blocks, kRowThreads, 0, stream>>>(
-          count, dim, static_cast<const typename From::Type*>(values.data), values.pitch, starts, scale,
-          static_cast<typename To::Type*>(to.data), to.pitch, to.index, grid.lanes_log2);
+      error = launch(stream, grid.blocks, kRowThreads, kernel, count, dim,
+                     static_cast<const typename From::Type*>(values.data), values.pitch, starts, scale,
+                     static_cast<typename To::Type*>(to.data), to.pitch, to.index, grid.lanes_log2);
     });
   });
-  return launched();
+  return error;
 }
 
 }  // namespace cuda

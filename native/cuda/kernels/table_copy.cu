@@ -61,33 +61,34 @@ __global__ void __launch_bounds__(kRowThreads)
 }  // namespace
 
 cudaError_t copy_rows(cudaStream_t stream, int64_t count, int64_t dim, const RowsOf& from, const RowsOf& to) {
+  cudaError_t error = cudaSuccess;
   with_element(from.dtype, [&](auto from_element) {
     with_element(to.dtype, [&](auto to_element) {
       using From = decltype(from_element);
       using To = decltype(to_element);
       const size_t wider = size_of(from.dtype) > size_of(to.dtype) ? size_of(from.dtype) : size_of(to.dtype);
       const RowGrid grid = row_grid(count, to.pitch / (16 / static_cast<int64_t>(wider)));
-      copy_rows_kernel<From, To><<<grid.blocks, kRowThreads, 0, stream>>>(
-          count, dim, static_cast<const typename From::Type*>(from.data), from.pitch, from.index,
-          static_cast<typename To::Type*>(to.data), to.pitch, to.index, grid.lanes_log2);
+      error = launch(stream, grid.blocks, kRowThreads, copy_rows_kernel<From, To>, count, dim,
+                     static_cast<const typename From::Type*>(from.data), from.pitch, from.index,
+                     static_cast<typename To::Type*>(to.data), to.pitch, to.index, grid.lanes_log2);
     });
   });
-  return launched();
+  return error;
 }
 
 cudaError_t gather_biases(cudaStream_t stream, int64_t count, const RowsOf& from, const int64_t* to, double* out) {
+  cudaError_t error = cudaSuccess;
   with_element(from.dtype, [&](auto element) {
     using From = decltype(element);
-    gather_biases_kernel<From><<<row_grid(count, 1).blocks, kRowThreads, 0, stream>>>(
-        count, static_cast<const typename From::Type*>(from.data), from.pitch, from.index, to, out);
+    error = launch(stream, row_grid(count, 1).blocks, kRowThreads, gather_biases_kernel<From>, count,
+                   static_cast<const typename From::Type*>(from.data), from.pitch, from.index, to, out);
   });
-  return launched();
+  return error;
 }
 
 cudaError_t row_pointers(cudaStream_t stream, int64_t count, const RowsOf& rows, const void** out) {
-  row_pointers_kernel<<<row_grid(count, 1).blocks, kRowThreads, 0, stream>>>(
-      count, static_cast<const char*>(rows.data), rows.pitch * static_cast<int64_t>(size_of(rows.dtype)), out);
-  return launched();
+  return launch(stream, row_grid(count, 1).blocks, kRowThreads, row_pointers_kernel, count,
+                static_cast<const char*>(rows.data), rows.pitch * static_cast<int64_t>(size_of(rows.dtype)), out);
 }
 
 }  // namespace cuda

@@ -1,6 +1,8 @@
 // New tables. Writes rows * pitch * size bytes and reads nothing. An element takes half a Philox block (20 wide integer
 // products) and, where it is normal, 32 products and sums and a division in double in the middle of the distribution
 // (85 %), twice that with a logarithm and a root beyond: bound by double arithmetic, once in a table's life.
+#include <type_traits>
+
 #include "cuda/kernels/table_rows.cuh"
 
 namespace sampled_softmax {
@@ -37,16 +39,18 @@ __global__ void __launch_bounds__(kRowThreads)
 
 cudaError_t initialize_rows(cudaStream_t stream, const RowsOf& to, int64_t first, int64_t count, int64_t rows,
                             int64_t dim, const Initializer& initializer) {
+  cudaError_t error = cudaSuccess;
   with_initial_value(initializer, rows, dim, [&](const auto& value) {
     with_element(to.dtype, [&](auto element) {
       using Element = decltype(element);
       using T = typename Element::Type;
+      using Value = std::decay_t<decltype(value)>;
       const RowGrid grid = row_grid(count, to.pitch / (16 / static_cast<int64_t>(sizeof(T))));
-      initialize_kernel<Element><<<grid.blocks, kRowThreads, 0, stream>>>(
-          static_cast<T*>(to.data), to.pitch, first, count, dim, initializer.seed, value, grid.lanes_log2);
+      error = launch(stream, grid.blocks, kRowThreads, initialize_kernel<Element, Value>, static_cast<T*>(to.data),
+                     to.pitch, first, count, dim, initializer.seed, value, grid.lanes_log2);
     });
   });
-  return launched();
+  return error;
 }
 
 }  // namespace cuda

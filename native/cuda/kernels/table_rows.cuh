@@ -13,7 +13,7 @@ constexpr int kRowThreads = 256;
 
 struct RowGrid {
   int lanes_log2;
-  unsigned blocks;
+  int64_t blocks;
 };
 
 // For `count` rows of `chunks` pieces each.
@@ -21,7 +21,7 @@ static inline RowGrid row_grid(int64_t count, int64_t chunks) {
   RowGrid grid{0, 0};
   while (grid.lanes_log2 < 5 && (int64_t{1} << grid.lanes_log2) < chunks) ++grid.lanes_log2;
   const int64_t blocks = blocks_of(count, kRowThreads >> grid.lanes_log2);
-  grid.blocks = static_cast<unsigned>(blocks < INT32_MAX ? blocks : INT32_MAX);  // the kernels go round
+  grid.blocks = blocks < INT32_MAX ? blocks : INT32_MAX;  // the kernels go round
   return grid;
 }
 
