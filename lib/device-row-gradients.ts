@@ -22,7 +22,8 @@ export interface Kept {
   readonly denseShape: readonly number[];
 }
 
-// The module's own ways to the private parts.
+// The module's own ways to the private parts. What the constructor is given is trusted, so nobody else may call it.
+const own = Symbol('own');
 let make: (kept: Kept) => DeviceRowGradients;
 let keptOf: (gradients: DeviceRowGradients) => Kept | undefined;
 let isOne: (value: unknown) => value is DeviceRowGradients;
@@ -52,13 +53,13 @@ export class DeviceRowGradients<A extends FloatArray = FloatArray> {
   #kept: Kept | undefined;
 
   static {
-    make = (kept) => new DeviceRowGradients(kept);
+    make = (kept) => new DeviceRowGradients(kept, own);
     keptOf = (gradients) => gradients.#kept;
     isOne = (value): value is DeviceRowGradients => typeof value === 'object' && value !== null && #kept in value;
   }
 
-  private constructor(kept: Kept) {
-    if (!(kept?.indices instanceof Int32Array || kept?.indices instanceof BigInt64Array)) {
+  private constructor(kept: Kept, by: symbol) {
+    if (by !== own) {
       throw makeError(
         'ERR_INVALID_ARG_TYPE',
         "DeviceRowGradients: the losses make them, with gradients: { mode: 'merged', onDevice: true }",

@@ -110,7 +110,8 @@ describe('memory outside the heap', () => {
   const gc = runInNewContext('gc') as () => void;
   afterAll(() => setFlagsFromString('--no-expose-gc'));
 
-  it('is reported to V8, which collects forgotten handles before all memory is promised', async () => {
+  it('is reported to V8, which collects forgotten handles before all memory is promised', async ({ skip }) => {
+    if (EmbeddingTable.createSync({ rows: 0, dim: 0 }).device !== 'cpu') skip("tables of the host's memory alone are not touched");
     const rows = Math.floor(process.availableMemory() / 8 / 64);
     for (let i = 0; i < 32; i++) {
       EmbeddingTable.createSync({ rows, dim: 16 });

@@ -4,6 +4,7 @@ import {
   AllCandidateSampler,
   allCandidateSampler,
   computeAccidentalHits,
+  DeviceRowGradients,
   devices,
   EmbeddingTable,
   FixedUnigramSampler,
@@ -12,6 +13,7 @@ import {
   LogUniformSampler,
   logUniformCandidateSampler,
   nceLoss,
+  nceLossSync,
   negativeSamplingLossSync,
   sampledLogisticLossSync,
   sampledSoftmaxLoss,
@@ -126,6 +128,32 @@ describe('gradients', () => {
     expectTypeOf(gradients.weights).toEqualTypeOf<RowGradients<Float32Array>>();
     expectTypeOf(table.add(gradients.weights, -0.1)).toEqualTypeOf<Promise<void>>();
   });
+  it('stay on the device where they were asked to, and a table adds them', async () => {
+    const kept = { mode: 'merged', onDevice: true } as const;
+    const { gradients } = await sampledSoftmaxLoss({ ...options, weights: table, gradients: kept });
+    expectTypeOf(gradients.weights).toEqualTypeOf<DeviceRowGradients<Float32Array>>();
+    expectTypeOf(gradients.inputs).toEqualTypeOf<Float32Array>();
+    expectTypeOf(table.add(gradients.weights, -0.1)).toEqualTypeOf<Promise<void>>();
+    expectTypeOf(gradients.weights.toHost()).resolves.toEqualTypeOf<RowGradients<Float32Array>>();
+    const wide = nceLossSync({
+      ...options,
+      inputs: new Float64Array(6),
+      weights: [table, table],
+      biases: table,
+      gradients: kept,
+    }).gradients;
+    expectTypeOf(wide.weights).toEqualTypeOf<DeviceRowGradients<Float64Array>[]>();
+    expectTypeOf(wide.biases).toEqualTypeOf<DeviceRowGradients<Float64Array>>();
+    const here = sampledSoftmaxLossSync({ ...options, gradients: { mode: 'merged', onDevice: false } }).gradients;
+    expectTypeOf(here.weights).toEqualTypeOf<RowGradients<Float32Array>>();
+    const onDevice = true as boolean;
+    const maybe = sampledSoftmaxLossSync({ ...options, weights: table, gradients: { mode: 'merged', onDevice } }).gradients;
+    expectTypeOf(maybe.weights).toEqualTypeOf<DeviceRowGradients<Float32Array> | RowGradients<Float32Array>>();
+    // @ts-expect-error dense gradients do not stay
+    softmaxLossSync({ weights: table, labels: [0], inputs, gradients: { onDevice: true } });
+    // @ts-expect-error only the losses make them
+    new DeviceRowGradients({}, Symbol());
+  });
 });
 
 describe('the result', () => {
@@ -181,6 +209,8 @@ describe('options', () => {
     EmbeddingTable.createSync({ rows: 1, dim: 1, dtype: 'int8' });
     // @ts-expect-error no such option
     EmbeddingTable.createSync({ rows: 1, dim: 1, columns: 3 });
+    // @ts-expect-error no such device
+    EmbeddingTable.createSync({ rows: 1, dim: 1, device: 'gpu' });
     // @ts-expect-error no such option
     computeAccidentalHits({ trueClasses: [1], sampledCandidates: [1], num_true: 1 });
   });

@@ -1,22 +1,28 @@
 // Sums added to rows of a table. For each row of the table that is named: reads and writes pitch * size bytes of it,
 // and reads 8 bytes of index and, for each value row, dim * size bytes; a product and a sum in double an element, and
 // one sum more for each value row. Bound by memory (2 operations to 12 bytes of float32; where double runs at a 64th of
-// float's rate, by those). Each row has one owner, which adds its values in their order: no atomics.
+// float's rate, by those). 34 to 64 registers. Each row has one owner, which adds its values in their order: no
+// atomics.
 #include "cuda/kernels/table_rows.cuh"
 
 namespace sampled_softmax {
 namespace cuda {
 namespace {
 
+// Elements of a lane: sums of eight would not fit the registers, so 16-bit values go to a 16-bit table by 8 bytes.
+__host__ __device__ constexpr int width_of_sum(size_t from, size_t to) {
+  return static_cast<int>(from > to ? (from < 4 ? 4 : 16 / from) : (to < 4 ? 4 : 16 / to));
+}
+
 // kPadded: rows of values begin at 16 bytes and may be read to the end of their last piece.
 template <class To, class From, bool kPadded>
-__global__ void __launch_bounds__(kRowThreads)
+__global__ void __launch_bounds__(kRowThreads, kRowBlocks)
     add_rows_kernel(int64_t count, int64_t dim, const typename From::Type* values, int64_t values_pitch,
                     const int64_t* starts, double scale, typename To::Type* to, int64_t pitch, const int64_t* rows,
                     int lanes_log2) {
   using F = typename From::Type;
   using T = typename To::Type;
-  constexpr int kWidth = 16 / static_cast<int>(sizeof(F) > sizeof(T) ? sizeof(F) : sizeof(T));
+  constexpr int kWidth = width_of_sum(sizeof(F), sizeof(T));
   const int64_t step = int64_t{kWidth} << lanes_log2;
   for (int64_t s = first_row(lanes_log2); s < count; s += row_stride(lanes_log2)) {
     T* row = to + rows[s] * pitch;
@@ -62,8 +68,7 @@ cudaError_t add_rows(cudaStream_t stream, int64_t count, int64_t dim, const Rows
     with_element(values.dtype, [&](auto from_element) {
       using To = decltype(to_element);
       using From = decltype(from_element);
-      const size_t wider = size_of(values.dtype) > size_of(to.dtype) ? size_of(values.dtype) : size_of(to.dtype);
-      const RowGrid grid = row_grid(count, blocks_of(dim, 16 / static_cast<int64_t>(wider)));
+      const RowGrid grid = row_grid(count, blocks_of(dim, width_of_sum(size_of(values.dtype), size_of(to.dtype))));
       auto kernel = add_rows_kernel<To, From, true>;
       if constexpr (sizeof(typename From::Type) >= 4) {  // dense rows come from losses
         if (values.pitch % (16 / sizeof(typename From::Type))) kernel = add_rows_kernel<To, From, false>;

@@ -1,6 +1,7 @@
 // New tables. Writes rows * pitch * size bytes and reads nothing. An element takes half a Philox block (20 wide integer
 // products) and, where it is normal, 32 products and sums and a division in double in the middle of the distribution
-// (85 %), twice that with a logarithm and a root beyond: bound by double arithmetic, once in a table's life.
+// (85 %), twice that with a logarithm and a root beyond: bound by double arithmetic, once in a table's life. 36 to 64
+// registers.
 #include <type_traits>
 
 #include "cuda/kernels/table_rows.cuh"
@@ -10,7 +11,7 @@ namespace cuda {
 namespace {
 
 template <class Element, class Value>
-__global__ void __launch_bounds__(kRowThreads)
+__global__ void __launch_bounds__(kRowThreads, kRowBlocks)
     initialize_kernel(typename Element::Type* to, int64_t pitch, int64_t first, int64_t count, int64_t dim,
                       uint64_t seed, Value value, int lanes_log2) {
   using T = typename Element::Type;

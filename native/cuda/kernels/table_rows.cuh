@@ -9,7 +9,9 @@
 namespace sampled_softmax {
 namespace cuda {
 
-constexpr int kRowThreads = 256;
+// 1024 threads of a multiprocessor wait for memory, with up to 64 registers each: to reach for more threads, ptxas
+// spills.
+constexpr int kRowThreads = 256, kRowBlocks = 4;
 
 struct RowGrid {
   int lanes_log2;
