@@ -1,18 +1,67 @@
 import { defineConfig } from 'vitest/config';
+import { chooseDevice } from './test/cuda-project/choose.ts';
+
+const include = ['test/**/*.test.ts'];
+
+// The project 'cuda' runs the tests once more, with every call and table that names no device on a CUDA device. A new
+// file belongs to both projects.
+const onDevices = ['test/cuda-model.test.ts', 'test/device-table*.test.ts'];
+const onHost = [
+  // Nothing in them runs on a device.
+  'test/accidental-hits.test.ts',
+  'test/samplers*.test.ts',
+  // They bring devices of their own.
+  'test/devices.test.ts',
+  'test/device-calls.test.ts',
+  // The bound is of the CPU: a device has copies of what it reads.
+  'test/extra-memory.test.ts',
+];
+const tooLongIfEmulated = [
+  // Thousands of steps of training, of calls that the other files make too.
+  'test/next-word.test.ts',
+];
+
+const device = chooseDevice();
+const emulated = device.kind === 'emulated';
+console.log(`tests with device 'cuda': ${device.kind === 'none' ? 'left out, ' : ''}${device.why}`);
 
 export default defineConfig({
   test: {
-    include: ['test/**/*.test.ts'],
-    // A process per file: a crash of the addon then ends one file's tests and names it.
-    pool: 'forks',
-    testTimeout: 30_000,
-    hookTimeout: 30_000,
-    typecheck: {
-      enabled: true,
-      include: ['test/**/*.test-d.ts'],
-      tsconfig: './tsconfig.check.json',
-      // Errors outside the type tests belong to `npm run typecheck`.
-      ignoreSourceErrors: true,
-    },
+    projects: [
+      {
+        test: {
+          name: 'cpu',
+          include,
+          exclude: onDevices,
+          // A process per file: a crash of the addon then ends one file's tests and names it.
+          pool: 'forks',
+          testTimeout: 30_000,
+          hookTimeout: 30_000,
+          typecheck: {
+            enabled: true,
+            include: ['test/**/*.test-d.ts'],
+            tsconfig: './tsconfig.check.json',
+            // Errors outside the type tests belong to `npm run typecheck`.
+            ignoreSourceErrors: true,
+          },
+        },
+      },
+      ...(device.kind === 'none'
+        ? []
+        : [
+            {
+              test: {
+                name: 'cuda',
+                include,
+                exclude: [...onHost, ...(emulated ? tooLongIfEmulated : [])],
+                pool: 'forks' as const,
+                testTimeout: 120_000,
+                hookTimeout: 120_000,
+                env: device.environment,
+                ...(emulated ? { globalSetup: './test/cuda-project/build.ts', setupFiles: './test/cuda-project/findings.ts' } : {}),
+              },
+            },
+          ]),
+    ],
   },
 });

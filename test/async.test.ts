@@ -13,6 +13,7 @@ import {
   softmaxLossSync,
 } from '../lib/index.ts';
 import { randomIds, randoms } from './arrays.ts';
+import { sized } from './device.ts';
 import { smallProblem, smallSampler } from './problems.ts';
 
 const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
@@ -20,12 +21,17 @@ const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout
 // On one thread, so that on no machine the large call is over before the tests look.
 beforeAll(() => setThreads(1));
 
-/** Takes a quarter of a second or so. */
+/** Takes a quarter of a second or so; a real device needs as much for bringing it there. */
+const { batch, dim, numClasses } = sized(
+  { batch: 400, dim: 64, numClasses: 60_000 },
+  { batch: 60, dim: 16, numClasses: 2000 },
+  { batch: 400, dim: 64, numClasses: 1_500_000 },
+);
 const large = {
-  weights: randoms(60_000 * 64, 1, 0.1),
-  labels: randomIds(400, 60_000, 2),
-  inputs: randoms(400 * 64, 3),
-  numClasses: 60_000,
+  weights: randoms(numClasses * dim, 1, 0.1),
+  labels: randomIds(batch, numClasses, 2),
+  inputs: randoms(batch * dim, 3),
+  numClasses,
   gradients: true,
 } as const;
 
@@ -226,7 +232,7 @@ describe('abort', () => {
   });
 
   it('gives the outputs back', async () => {
-    const out = { inputs: new Float32Array(400 * 64) };
+    const out = { inputs: new Float32Array(batch * dim) };
     const options = { ...large, gradients: { out } };
     const controller = new AbortController();
     const pending = refusal(softmaxLoss({ ...options, signal: controller.signal }));
@@ -239,20 +245,21 @@ describe('abort', () => {
 
 describe('outputs that overlap', () => {
   it("another call's are refused while it runs, in both forms", async () => {
-    const memory = new Float32Array(400 * 64 + 100);
+    const end = batch * dim;
+    const memory = new Float32Array(end + 100);
     const options = { ...smallProblem(), labels: [0, 1, 2, 3], inputs: randoms(32, 8) };
     const call = (from: number) => ({ ...options, gradients: { out: { inputs: memory.subarray(from, from + 32) } } });
-    const first = softmaxLoss({ ...large, gradients: { out: { inputs: memory.subarray(0, 400 * 64) } } });
-    for (const from of [0, 100, 400 * 64 - 1]) {
+    const first = softmaxLoss({ ...large, gradients: { out: { inputs: memory.subarray(0, end) } } });
+    for (const from of [0, 100, end - 1]) {
       const message = expect.stringContaining("gradients.out.inputs: overlaps an unfinished call's gradients.out.inputs") as string;
       const error = { code: 'ERR_OVERLAP', name: 'SampledSoftmaxRangeError', message };
       expect(await refusal(softmaxLoss(call(from)))).toMatchObject(error);
       expect(() => softmaxLossSync(call(from))).toThrow(expect.objectContaining({ code: 'ERR_OVERLAP' }));
     }
-    const beside = softmaxLoss(call(400 * 64));
+    const beside = softmaxLoss(call(end));
     const [{ gradients }, { gradients: others }] = await Promise.all([first, beside]);
     expect(gradients.inputs).toEqual(softmaxLossSync(large).gradients.inputs);
-    expect(others.inputs).toEqual(softmaxLossSync(call(400 * 64)).gradients.inputs);
+    expect(others.inputs).toEqual(softmaxLossSync(call(end)).gradients.inputs);
     expect((await softmaxLoss(call(100))).gradients.inputs).toEqual(others.inputs);
   });
   it('weights that an unfinished call reads, and weights over an unfinished output, are refused', async () => {

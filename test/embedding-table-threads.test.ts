@@ -4,6 +4,7 @@ import { runInNewContext } from 'node:vm';
 import { Worker } from 'node:worker_threads';
 import { afterAll, describe, expect, it } from 'vitest';
 import { EmbeddingTable } from '../lib/index.ts';
+import { sized } from './device.ts';
 
 /** Runs the body of an async function with `EmbeddingTable`, `data` and `post` in a worker; gives what it posts, one by one. */
 function start(body: string, data: unknown): { worker: Worker; next: () => Promise<unknown>; ended: Promise<number> } {
@@ -93,7 +94,7 @@ describe('a token', () => {
     for (let i = 0; i < 3; i++) {
       const body = `
         const table = EmbeddingTable.fromToken(data);
-        const large = EmbeddingTable.create({ rows: 400_000, dim: 100, init: 'normal' });
+        const large = EmbeddingTable.create({ rows: ${sized(400_000, 4000)}, dim: 100, init: 'normal' });
         const reads = Array.from({ length: 20 }, () => table.read([1, 2, 3]));
         post('started');
         await Promise.all([large, ...reads]);`;

@@ -24,6 +24,7 @@ import {
   type ErrorCode,
 } from '../lib/index.ts';
 import { SampledSoftmaxLoss } from '../lib/mindspore.ts';
+import { sized } from './device.ts';
 import { sampledLosses, sampledLossNames } from './problems.ts';
 import { lossOptions, mutate, Random, samplerOptions, type Options } from './random-arguments.ts';
 
@@ -297,7 +298,7 @@ function shown(options: unknown): string {
   });
 }
 
-const runs = 40_000;
+const runs = sized(40_000, 8000);
 
 describe('random calls', () => {
   it.each([1, 2, 3, 4])(

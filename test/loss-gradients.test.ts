@@ -3,6 +3,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { softmaxLossSync, type FloatArray } from '../lib/index.ts';
 import { expectClose, generator, randoms } from './arrays.ts';
+import { sized } from './device.ts';
 import { larger, problemSeed, randomProblem, sampledLosses, sampledLossNames, sizes, type RandomProblem } from './problems.ts';
 
 /** Each loss as a function of a problem, with accidental hits as told. */
@@ -67,7 +68,7 @@ describe.each(losses)('gradients of $title', ({ run }) => {
           expectClose([...got[name], 1], [...differences, 1], 2e-8, name);
         }
       }),
-      { seed: 20, numRuns: 12 },
+      { seed: 20, numRuns: sized(12, 4) },
     );
   });
 
@@ -118,7 +119,7 @@ describe.each(losses)('gradients of $title', ({ run }) => {
         expectClose(after.weights, before.weights, 1e-12, 'weights');
         expectClose(after.biases, before.biases, 1e-12, 'biases');
       }),
-      { seed: 21, numRuns: 10 },
+      { seed: 21, numRuns: sized(10, 4) },
     );
   });
 
@@ -137,7 +138,7 @@ describe.each(losses)('gradients of $title', ({ run }) => {
         const none = denseGradients(problem, 'none', new Array(size.batch).fill(3 / size.batch));
         for (const name of parameters) expectClose(mean[name], none[name], single ? 1e-6 : 1e-14, name);
       }),
-      { seed: 22, numRuns: 20 },
+      { seed: 22, numRuns: sized(20, 6) },
     );
   });
 });

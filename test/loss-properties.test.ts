@@ -13,6 +13,7 @@ import {
   type RowGradients,
 } from '../lib/index.ts';
 import { expectClose, split } from './arrays.ts';
+import { sized } from './device.ts';
 import { larger, placeOf, problemSeed, randomProblem, sampledLosses, sampledLossNames, sizes, toDense } from './problems.ts';
 
 const modes = ['sparse', 'merged', 'dense'] as const;
@@ -38,11 +39,11 @@ describe('all classes as candidates', () => {
         expectClose(sampled.gradients.biases ?? [], full.gradients.biases ?? [], 1e-12, 'biases');
         expect(sampled.gradients.biases === undefined).toBe(!biased);
       }),
-      { seed: 23, numRuns: 60 },
+      { seed: 23, numRuns: sized(60, 20) },
     );
   });
   it('are the full softmax where its classes are too many to be kept', () => {
-    const size = { batch: 19, dim: 96, numClasses: 90_000, numSampled: 1, numTrue: 1 };
+    const size = { batch: 19, dim: sized(96, 10), numClasses: sized(90_000, 900), numSampled: 1, numTrue: 1 };
     const { sampledValues: _, ...random } = randomProblem<FloatArray>(size, 31, Float32Array);
     const single = { ...random, inputs: Float32Array.from(random.inputs, (x) => x / 5) }; // float32 loses digits with large logits
     const problem = {
@@ -121,7 +122,7 @@ describe.each(sampledLossNames)('%s', (name) => {
           }
         },
       ),
-      { seed: 24, numRuns: 40 },
+      { seed: 24, numRuns: sized(40, 8) },
     );
   });
 
@@ -144,7 +145,7 @@ describe.each(sampledLossNames)('%s', (name) => {
           expectClose(toDense(sparse[parameter]), dense[parameter], 1e-13, parameter);
         }
       }),
-      { seed: 25, numRuns: 30 },
+      { seed: 25, numRuns: sized(30, 8) },
     );
   });
 
@@ -171,7 +172,7 @@ describe.each(sampledLossNames)('%s', (name) => {
             expectClose([...result.gradients[parameter], 1], [...exact.gradients[parameter], 1], tolerance, parameter);
         }
       }),
-      { seed: 26, numRuns: 20 },
+      { seed: 26, numRuns: sized(20, 8) },
     );
   });
 });
@@ -196,7 +197,7 @@ function narrow(from: Float64Array, shape: number[], dtype: 'float16' | 'bfloat1
 describe('a class sampled n times', () => {
   it.each([
     ['some', 3],
-    ['more than can be kept', 800],
+    ['more than can be kept', sized(800, 7)],
   ])('is a class of an n-th of the expected count: %s', (_, copies) => {
     const size = { batch: 11, dim: 3, numClasses: 1200, numSampled: 1000, numTrue: 2 };
     const problem = randomProblem(size, 41);
@@ -246,7 +247,7 @@ describe('how the logistic losses differ', () => {
         expect(negative.gradients).toEqual(withOnes.gradients);
         expect(negativeSamplingLossSync({ ...problem, sampledValues: { sampledCandidates } as never }).loss).toEqual(negative.loss);
       }),
-      { seed: 27, numRuns: 30 },
+      { seed: 27, numRuns: sized(30, 8) },
     );
   });
   it('a kept hit is a negative like any other', () => {
@@ -264,7 +265,7 @@ describe('the mean sampled gradient', () => {
     const full = softmaxLossSync({ ...problem, gradients: true });
     const errors = [2, 6, 18, 48].map((numSampled) => {
       const sampler = new UniformSampler({ rangeMax: size.numClasses, numSampled, seed: 3 });
-      const draws = 400;
+      const draws = sized(400, 60);
       const mean = new Float64Array(problem.weights.length);
       let loss = 0;
       for (let draw = 0; draw < draws; draw++) {
