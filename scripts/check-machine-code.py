@@ -144,10 +144,16 @@ def main_loop(code):
 
 def short_name(name, enumerators):
     """logits_kernel<float, fma> of a mangled name."""
-    plain = subprocess.run(['c++filt', name], capture_output=True, text=True, check=True).stdout
+    plain = subprocess.run(['c++filt', name], capture_output=True, text=True, check=True).stdout.removeprefix('void ')
+    plain = re.sub(r'\(anonymous namespace\)::|sampled_softmax::(cuda::)?', '', plain).replace('> >', '>>')
     for number, enumerator in enumerators.items():
         plain = plain.replace(number, enumerator)
-    return re.search(r'(\w+(?:<[^()]*>)?)\(', plain)[1]
+    depth = 0
+    for at, letter in enumerate(plain):
+        depth += (letter == '<') - (letter == '>')
+        if letter == '(' and depth == 0:
+            return plain[:at]
+    return plain.strip()
 
 
 def read_cubin(cuobjdump, cubin, enumerators):
@@ -161,7 +167,10 @@ def read_cubin(cuobjdump, cubin, enumerators):
             fail(f'{cuobjdump} shows no instruction of {name} in {cubin.name}')
         loop = main_loop(code[name])
         blocks = blocks_per_multiprocessor(gpu, resources)
-        kernels[short_name(name, enumerators), gpu] = {
+        key = short_name(name, enumerators), gpu
+        if key in kernels:
+            fail(f'two kernels of {cubin.name} are called {key[0]}')
+        kernels[key] = {
             **resources, 'blocks': blocks, 'resident': blocks * resources['threads'], 'all': len(instructions), 'loop': len(loop),
             **count_opcodes(instructions), **{f'loop.{k}': n for k, n in count_opcodes(loop).items()}}
     return kernels
