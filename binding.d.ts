@@ -37,7 +37,7 @@ export interface NativeRowPlan {
 /** A call of a loss. Its arrays are read and written in place, until the call has ended. */
 export interface NativeLoss {
   /**
-   * The numbers of the call, in the order that numbersOf (lib/losses/call.ts) and Number (native/addon/losses.cc) give: to read
+   * The numbers of the call, in the order that numbersOf (lib/losses/call.ts) and Number (native/addon/loss_arguments.h) give: to read
    * as many properties took 4 us, a twentieth of a small step.
    */
   readonly numbers: Float64Array;

@@ -76,7 +76,7 @@ export function buildCall(p: Problem, part?: SampledPart): { call: NativeLoss; f
   return { call, finish };
 }
 
-/** In the order of `Number` in native/addon/losses.cc. */
+/** In the order of `Number` in native/addon/loss_arguments.h. */
 const numbersOf = (p: Problem, part: SampledPart | undefined): Float64Array =>
   Float64Array.of(
     p.batch,

@@ -11,10 +11,9 @@
 
 #include "addon/arguments.h"
 #include "addon/backends.h"
-#include "addon/table_gradients.h"
+#include "addon/table_call.h"
 #include "addon/table_values.h"
 #include "addon/tables.h"
-#include "addon/tasks.h"
 #include "core/initializers.h"
 #include "core/table_rows.h"
 #include "core/table_update.h"
@@ -26,54 +25,6 @@ namespace {
 void run_in_pool(int64_t count, void (*body)(void*, int64_t, int), void* context) {
   parallel_for(count, [&](int64_t index, int worker) { body(context, index, worker); });
 }
-
-// A call is made of its arguments on the thread of its environment, and run there or on the coordinator.
-// `later`: run() comes when the caller may have changed or transferred its arrays, so what it reads is copied.
-
-template <class Call>
-Napi::Value now(const Napi::CallbackInfo& info) {
-  Call call(info, false);
-  Status status = call.start({});
-  if (status.ok() && call.pending()) status = call.finish();
-  throw_if_error(info.Env(), status);
-  return call.result(info.Env());
-}
-
-template <class Call>
-class CallTask final : public Task {
- public:
-  explicit CallTask(const Napi::CallbackInfo& info) : call_(info, true) {}
-  Status start(Notify notify, bool* started) override {
-    const Status status = call_.start(notify);
-    *started = status.ok() && call_.pending();
-    return status;
-  }
-  Status finish() override { return call_.finish(); }
-  Napi::Value result(Napi::Env env) override { return call_.result(env); }
-  void request_abort() override { call_.request_abort(); }
-
- private:
-  Call call_;
-};
-
-template <class Call>
-Napi::Value later(const Napi::CallbackInfo& info) {
-  return enqueue(info.Env(), std::make_unique<CallTask<Call>>(info));
-}
-
-class Call {
- public:
-  // Of a call that goes on on a device when it has been started.
-  bool pending() const { return pending_; }
-  Status finish() { return backend_->finish(pending_); }
-
-  Napi::Value result(Napi::Env env) { return env.Undefined(); }
-  void request_abort() {}
-
- protected:
-  const Backend* backend_ = nullptr;
-  PendingCall* pending_ = nullptr;
-};
 
 // Where a new table is to be.
 DeviceOfBackend read_device(Napi::Env env, napi_value number) {
@@ -118,31 +69,6 @@ class CreateCall : public Call {
   DeviceOfBackend device_;
   std::shared_ptr<Table> table_;
   std::atomic<bool> stop_{false};
-};
-
-class TableCall : public Call {
- protected:
-  explicit TableCall(const Napi::CallbackInfo& info) : table_(read_table(info.Env(), info[0])) {
-    backend_ = table_->backend();
-  }
-  // Null where the table is in the host's memory.
-  DeviceTable* on_device() const { return table_->on_device(); }
-  const TableFunctions& device() const { return *backend_->tables; }
-
-  std::shared_ptr<Table> table_;
-};
-
-// A table and rows of it.
-class RowsCall : public TableCall {
- protected:
-  explicit RowsCall(const Napi::CallbackInfo& info)
-      : TableCall(info), rows_(read_ids(info.Env(), info[1], "indices")) {}
-
-  RowChoice choice() const { return {rows_.data(), 0, count()}; }
-  int64_t count() const { return static_cast<int64_t>(rows_.size()); }
-  size_t elements() const { return rows_.size() * static_cast<size_t>(table_->dim()); }
-
-  std::vector<int64_t> rows_;
 };
 
 // readRows(table, indices, out)
@@ -233,60 +159,6 @@ class AddCall : public RowsCall {
   double scale_;
 };
 
-// addGradients(table, indices, gradients, first, scale)
-class AddGradientsCall : public RowsCall {
- public:
-  AddGradientsCall(const Napi::CallbackInfo& info, bool)
-      : RowsCall(info),
-        gradients_(read_gradients(info.Env(), info[2])),
-        first_(read_size(info.Env(), info[3], "first")),
-        scale_(info[4].As<Napi::Number>()) {
-    const KeptRows& g = *gradients_;
-    if (!on_device() || backend_ != &g.backend() || table_->device() != g.device() || table_->dim() != g.width() ||
-        first_ > g.count() || count() > g.count() - first_) {
-      throw_internal(info.Env(), "addGradients: not gradients of rows of this table");
-    }
-  }
-  Status start(Notify notify) {
-    std::unique_lock<std::shared_mutex> lock(table_->mutex());
-    const RowsToAdd values{nullptr, gradients_->dtype(), gradients_->rows(), first_};
-    return device().start_add_rows(*on_device(), choice(), values, scale_, notify, &pending_);
-  }
-
- private:
-  std::shared_ptr<KeptRows> gradients_;
-  int64_t first_;
-  double scale_;
-};
-
-// readGradients(gradients, first, out)
-class ReadGradientsCall : public Call {
- public:
-  ReadGradientsCall(const Napi::CallbackInfo& info, bool)
-      : gradients_(read_gradients(info.Env(), info[0])), first_(read_size(info.Env(), info[1], "first")) {
-    const KeptRows& g = *gradients_;
-    backend_ = &g.backend();
-    const TypedArray out = read_typed_array(info.Env(), info[2], "out");
-    const size_t row = static_cast<size_t>(g.width()) * size_of(g.dtype());
-    count_ = row ? static_cast<int64_t>(out.bytes() / row) : 0;
-    if (out.type != (g.dtype() == DType::float64 ? napi_float64_array : napi_float32_array) ||
-        out.bytes() != static_cast<size_t>(count_) * row || first_ > g.count() || count_ > g.count() - first_) {
-      throw_internal(info.Env(), "readGradients: wrong type or length of out");
-    }
-    out_ = out.data;
-    keep_ = Napi::Persistent(info[2].As<Napi::Object>());
-  }
-  Status start(Notify notify) {
-    return backend_->tables->start_read_gradients(*gradients_->rows(), first_, count_, out_, notify, &pending_);
-  }
-
- private:
-  std::shared_ptr<KeptRows> gradients_;
-  int64_t first_, count_;
-  void* out_;
-  Napi::ObjectReference keep_;
-};
-
 // tableFromValues(rows, dim, dtype, values, device)
 class FromValuesCall : public Call {
  public:
@@ -352,10 +224,6 @@ void register_table_calls(Napi::Env env, Napi::Object exports) {
   set("writeRowsAsync", later<WriteCall>);
   set("addRows", now<AddCall>);
   set("addRowsAsync", later<AddCall>);
-  set("addGradients", now<AddGradientsCall>);
-  set("addGradientsAsync", later<AddGradientsCall>);
-  set("readGradients", now<ReadGradientsCall>);
-  set("readGradientsAsync", later<ReadGradientsCall>);
   set("firstRepeat", first_repeat);
 }
 

@@ -1,8 +1,11 @@
 #include "addon/table_gradients.h"
 
+#include <mutex>
+#include <shared_mutex>
 #include <utility>
 
 #include "addon/arguments.h"
+#include "addon/table_call.h"
 
 namespace sampled_softmax {
 namespace {
@@ -47,6 +50,60 @@ Napi::Value dispose_gradients(const Napi::CallbackInfo& info) {
   return info.Env().Undefined();
 }
 
+// addGradients(table, indices, gradients, first, scale)
+class AddGradientsCall : public RowsCall {
+ public:
+  AddGradientsCall(const Napi::CallbackInfo& info, bool)
+      : RowsCall(info),
+        gradients_(read_gradients(info.Env(), info[2])),
+        first_(read_size(info.Env(), info[3], "first")),
+        scale_(info[4].As<Napi::Number>()) {
+    const KeptRows& g = *gradients_;
+    if (!on_device() || backend_ != &g.backend() || table_->device() != g.device() || table_->dim() != g.width() ||
+        first_ > g.count() || count() > g.count() - first_) {
+      throw_internal(info.Env(), "addGradients: not gradients of rows of this table");
+    }
+  }
+  Status start(Notify notify) {
+    std::unique_lock<std::shared_mutex> lock(table_->mutex());
+    const RowsToAdd values{nullptr, gradients_->dtype(), gradients_->rows(), first_};
+    return device().start_add_rows(*on_device(), choice(), values, scale_, notify, &pending_);
+  }
+
+ private:
+  std::shared_ptr<KeptRows> gradients_;
+  int64_t first_;
+  double scale_;
+};
+
+// readGradients(gradients, first, out)
+class ReadGradientsCall : public Call {
+ public:
+  ReadGradientsCall(const Napi::CallbackInfo& info, bool)
+      : gradients_(read_gradients(info.Env(), info[0])), first_(read_size(info.Env(), info[1], "first")) {
+    const KeptRows& g = *gradients_;
+    backend_ = &g.backend();
+    const TypedArray out = read_typed_array(info.Env(), info[2], "out");
+    const size_t row = static_cast<size_t>(g.width()) * size_of(g.dtype());
+    count_ = row ? static_cast<int64_t>(out.bytes() / row) : 0;
+    if (out.type != (g.dtype() == DType::float64 ? napi_float64_array : napi_float32_array) ||
+        out.bytes() != static_cast<size_t>(count_) * row || first_ > g.count() || count_ > g.count() - first_) {
+      throw_internal(info.Env(), "readGradients: wrong type or length of out");
+    }
+    out_ = out.data;
+    keep_ = Napi::Persistent(info[2].As<Napi::Object>());
+  }
+  Status start(Notify notify) {
+    return backend_->tables->start_read_gradients(*gradients_->rows(), first_, count_, out_, notify, &pending_);
+  }
+
+ private:
+  std::shared_ptr<KeptRows> gradients_;
+  int64_t first_, count_;
+  void* out_;
+  Napi::ObjectReference keep_;
+};
+
 }  // namespace
 
 Napi::Value make_gradients_handle(Napi::Env env, std::shared_ptr<KeptRows> rows) {
@@ -67,7 +124,14 @@ std::shared_ptr<KeptRows> read_gradients(Napi::Env env, napi_value value) {
 }
 
 void register_table_gradients(Napi::Env env, Napi::Object exports) {
-  exports.Set("disposeGradients", Napi::Function::New(env, dispose_gradients, "disposeGradients"));
+  const auto set = [&](const char* name, Napi::Value (*function)(const Napi::CallbackInfo&)) {
+    exports.Set(name, Napi::Function::New(env, function, name));
+  };
+  set("disposeGradients", dispose_gradients);
+  set("addGradients", now<AddGradientsCall>);
+  set("addGradientsAsync", later<AddGradientsCall>);
+  set("readGradients", now<ReadGradientsCall>);
+  set("readGradientsAsync", later<ReadGradientsCall>);
 }
 
 }  // namespace sampled_softmax
