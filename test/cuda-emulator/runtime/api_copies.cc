@@ -4,16 +4,20 @@
 #include <cstring>
 #include <vector>
 
-#include "runtime/core.h"
 #include "runtime/device.h"
-#include "runtime/launch.h"
+#include "runtime/host_symbols.h"
 #include "runtime/memory.h"
+#include "runtime/modules.h"
+#include "runtime/pinned.h"
 #include "runtime/runtime.h"
 #include "runtime/stream_order.h"
 #include "runtime/streams.h"
+#include "runtime/written.h"
 
 namespace cuemu {
 namespace {
+
+uint64_t address(const void* p) { return reinterpret_cast<uint64_t>(p); }
 
 struct Rectangle {  // rows of `width` bytes; one row for a plain copy
   size_t width, height, to_pitch, from_pitch;
@@ -21,15 +25,33 @@ struct Rectangle {  // rows of `width` bytes; one row for a plain copy
   size_t span(size_t pitch) const { return height ? pitch * (height - 1) + width : 0; }
 };
 
-void copy_rows(void* to, const void* from, const Rectangle& r) {
-  for (size_t i = 0; i < r.height; ++i)
-    std::memmove(storage(static_cast<char*>(to) + i * r.to_pitch),
-                 storage(static_cast<const char*>(from) + i * r.from_pitch), r.width);
+// On the device thread.
+cudaError_t copy_rows(void* to, const void* from, const Rectangle& r) {
+  const bool there = host_uses(from, r.span(r.from_pitch), false) & host_uses(to, r.span(r.to_pitch), true);
+  if (!there) return cudaSuccess;  // which is a finding
+  for (size_t i = 0; i < r.height; ++i) {
+    char* target = static_cast<char*>(to) + i * r.to_pitch;
+    const char* source = static_cast<const char*>(from) + i * r.from_pitch;
+    std::memmove(storage(target), storage(source), r.width);
+    if (is_device_address(to))
+      is_device_address(from) ? copy_written(address(target), address(source), r.width)
+                              : mark_written(address(target), r.width);
+  }
+  return cudaSuccess;
 }
 
-bool inside(const void* p, size_t bytes) {
+std::vector<char> packed(const void* from, const Rectangle& r) {
+  std::vector<char> bytes(r.width * r.height);
+  for (size_t i = 0; i < r.height; ++i)
+    std::memcpy(&bytes[i * r.width], static_cast<const char*>(from) + i * r.from_pitch, r.width);
+  return bytes;
+}
+
+// What is wrong with these bytes of device memory; empty if nothing.
+std::string trouble(const void* p, size_t bytes) {
   const Allocation* a = find_allocation(p);
-  return a && a->live && in_allocation(*a, reinterpret_cast<uint64_t>(p), bytes);
+  if (!a || !in_allocation(*a, address(p), bytes)) return "outside of an allocation";
+  return !a->live || a->freed.seq ? "of memory that has been freed" : "";
 }
 
 bool fits(cudaMemcpyKind kind, bool to_device, bool from_device) {
@@ -54,25 +76,19 @@ cudaError_t copy(void* to, const void* from, const Rectangle& r, cudaMemcpyKind 
   const bool to_device = is_device_address(to), from_device = is_device_address(from);
   if (!fits(kind, to_device, from_device))
     return fail(cudaErrorInvalidValue, "copy: the pointers do not match the direction");
-  if ((to_device && !inside(to, r.span(r.to_pitch))) || (from_device && !inside(from, r.span(r.from_pitch))))
-    return fail(cudaErrorInvalidValue, "copy outside of an allocation");
+  std::string wrong = to_device ? trouble(to, r.span(r.to_pitch)) : "";
+  if (wrong.empty() && from_device) wrong = trouble(from, r.span(r.from_pitch));
+  if (!wrong.empty()) return fail(cudaErrorInvalidValue, "copy " + wrong);
 
   Mark mark;
   if (!from_device && !is_pinned(from) && !wait) {
-    auto staged = std::make_shared<std::vector<char>>(r.width * r.height);
-    copy_rows(staged->data(), from, {r.width, r.height, r.width, r.from_pitch});
-    mark = enqueue(stream, [=] {
-      copy_rows(to, staged->data(), {r.width, r.height, r.to_pitch, r.width});
-      return cudaSuccess;
+    mark = enqueue(stream, [=, staged = packed(from, r)] {
+      return copy_rows(to, staged.data(), {r.width, r.height, r.to_pitch, r.width});
     });
   } else {
-    mark = enqueue(stream, [=] {
-      copy_rows(to, from, r);
-      return cudaSuccess;
-    });
+    mark = enqueue(stream, [=] { return copy_rows(to, from, r); });
   }
-  for (const void* p : {static_cast<const void*>(to), from})
-    if (Allocation* a = find_allocation(p)) note_use(*a, {stream->number, mark.seq}, mark.clock, "a copy");
+  for (const void* p : {static_cast<const void*>(to), from}) note_use(p, {stream->number, mark.seq});
   if (wait || (!to_device && !is_pinned(to))) {
     wait_for(mark, lock);
     return stream->device->fault;
@@ -84,12 +100,15 @@ cudaError_t fill(void* p, int value, size_t bytes, cudaStream_t handle) {
   const auto stream = find_stream(handle);
   if (!stream) return fail(cudaErrorInvalidResourceHandle, "memset on a stream that does not exist");
   if (!bytes) return cudaSuccess;
-  if (!inside(p, bytes)) return fail(cudaErrorInvalidValue, "memset outside of an allocation");
+  if (const std::string wrong = trouble(p, bytes); !wrong.empty())
+    return fail(cudaErrorInvalidValue, "memset " + wrong);
   const Mark mark = enqueue(stream, [=] {
+    if (!host_uses(p, bytes, true)) return cudaSuccess;
     std::memset(storage(p), value, bytes);
+    mark_written(address(p), bytes);
     return cudaSuccess;
   });
-  note_use(*find_allocation(p), {stream->number, mark.seq}, mark.clock, "a memset");
+  note_use(p, {stream->number, mark.seq});
   return cudaSuccess;
 }
 
@@ -98,7 +117,7 @@ Rectangle row(size_t bytes) { return {bytes, 1, bytes, bytes}; }
 // A part of a module variable.
 template <class Copy>
 cudaError_t with_symbol(const void* symbol, size_t bytes, size_t offset, Copy then) {
-  Allocation* a = find_var(variable_name(symbol), current_device().index);
+  Allocation* a = find_variable(variable_name(symbol), current_device().index);
   if (!a) return cudaErrorInvalidSymbol;
   if (offset > a->size || bytes > a->size - offset)
     return fail(cudaErrorInvalidValue, "copy outside of a module variable");

@@ -1,8 +1,8 @@
 // Devices, their properties, versions, and errors of the calling thread.
 #include <cuda_runtime_api.h>
 
-#include "runtime/core.h"
 #include "runtime/device.h"
+#include "runtime/events.h"
 #include "runtime/pool.h"
 #include "runtime/runtime.h"
 #include "runtime/settings.h"
@@ -10,8 +10,6 @@
 
 namespace cuemu {
 int& current_index();
-void drop_events(Device& device);
-void release_all(int device);
 }  // namespace cuemu
 
 using namespace cuemu;

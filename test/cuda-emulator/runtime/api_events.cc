@@ -4,6 +4,7 @@
 #include <set>
 
 #include "runtime/device.h"
+#include "runtime/events.h"
 #include "runtime/runtime.h"
 #include "runtime/streams.h"
 
@@ -36,6 +37,7 @@ cudaError_t with_event(cudaEvent_t handle, Body body) {
 }  // namespace
 
 namespace cuemu {
+
 void drop_events(Device& d) {
   for (auto it = events().begin(); it != events().end();)
     if ((*it)->device == &d) {
@@ -45,6 +47,7 @@ void drop_events(Device& d) {
       ++it;
     }
 }
+
 }  // namespace cuemu
 
 extern "C" {

@@ -1,13 +1,13 @@
 // Launches: what nvcc's host code calls to register and start kernels, and the attributes of kernels.
-#include "runtime/launch.h"
-
 #include <cuda_runtime_api.h>
 
 #include <cstring>
 #include <map>
 
-#include "runtime/core.h"
 #include "runtime/device.h"
+#include "runtime/host_symbols.h"
+#include "runtime/kernel.h"
+#include "runtime/launch.h"
 #include "runtime/runtime.h"
 #include "runtime/settings.h"
 #include "runtime/streams.h"
@@ -42,17 +42,17 @@ std::string refusal(const Kernel& k, const Configuration& c, Device& d) {
   if (!threads || threads > 1024 || c.block.z > 64) return "a block of " + std::to_string(threads) + " threads";
   if (!c.grid.x || !c.grid.y || !c.grid.z || c.grid.x > 0x7fffffff || c.grid.y > 65535 || c.grid.z > 65535)
     return "a bad grid";
-  if (k.max_threads && threads > uint64_t(k.max_threads)) return "a block larger than __launch_bounds__";
-  if (c.dynamic_shared + k.static_smem > 49152 && int(c.dynamic_shared) > d.dynamic_shared[k.name])
+  if (k.max_threads && threads > k.max_threads) return "a block larger than __launch_bounds__";
+  if (c.dynamic_shared + k.static_shared > 49152 && int(c.dynamic_shared) > d.dynamic_shared[k.name])
     return "more than 48 KB of shared memory without cudaFuncSetAttribute";
-  if (c.dynamic_shared + k.static_smem > properties(d.index).sharedMemPerBlockOptin)
+  if (c.dynamic_shared + k.static_shared > properties(d.index).sharedMemPerBlockOptin)
     return "more shared memory than the device has";
   return "";
 }
 
 cudaError_t start(const std::string& name, const Configuration& c, void** arguments) {
   return api([&](Lock&) {
-    const Kernel* k = find_kernel(name);
+    const Kernel* k = find_kernel(name.c_str());
     if (!k) return fail(cudaErrorInvalidDeviceFunction, "no translated kernel is named " + name);
     const auto stream = find_stream(c.stream);
     if (!stream || stream->device != &current_device())
@@ -62,12 +62,12 @@ cudaError_t start(const std::string& name, const Configuration& c, void** argume
       const bool shape = why.starts_with("a block of") || why.starts_with("a bad");
       return fail(shape ? cudaErrorInvalidConfiguration : cudaErrorInvalidValue, name + ": " + why);
     }
-    std::vector<unsigned char> parameters(k->param_bytes + 16);
-    for (size_t i = 0; i < k->params.size(); ++i)
-      std::memcpy(parameters.data() + k->params[i].first, arguments[i], k->params[i].second);
-    const Config config{{c.grid.x, c.grid.y, c.grid.z}, {c.block.x, c.block.y, c.block.z}, c.dynamic_shared};
+    std::vector<unsigned char> parameters(k->parameter_bytes + 16);
+    for (size_t i = 0; i < k->parameter_count; ++i)
+      std::memcpy(parameters.data() + k->parameters[i].offset, arguments[i], k->parameters[i].size);
+    const Grid shape{{c.grid.x, c.grid.y, c.grid.z}, {c.block.x, c.block.y, c.block.z}, uint32_t(c.dynamic_shared)};
     enqueue(stream, [=, index = d.index, parameters = std::move(parameters)] {
-      return cudaError_t(launch(*k, config, parameters.data(), index));
+      return cudaError_t(run_grid(*k, shape, parameters.data(), index));
     });
     return cudaSuccess;
   });
@@ -130,11 +130,11 @@ cudaError_t cudaLaunchKernelExC(const cudaLaunchConfig_t* c, const void* f, void
 
 cudaError_t cudaFuncSetAttribute(const void* f, cudaFuncAttribute attribute, int value) {
   return api([&](Lock&) {
-    const Kernel* k = find_kernel(kernel_name(f));
+    const Kernel* k = find_kernel(kernel_name(f).c_str());
     if (!k) return fail(cudaErrorInvalidDeviceFunction, "cudaFuncSetAttribute of something that is no kernel");
     if (attribute != cudaFuncAttributeMaxDynamicSharedMemorySize) return cudaSuccess;
     Device& d = current_device();
-    if (value < 0 || value + k->static_smem > properties(d.index).sharedMemPerBlockOptin)
+    if (value < 0 || value + k->static_shared > properties(d.index).sharedMemPerBlockOptin)
       return fail(cudaErrorInvalidValue, kernel_name(f) + ": more shared memory than the device has");
     d.dynamic_shared[k->name] = value;
     return cudaSuccess;
@@ -143,13 +143,13 @@ cudaError_t cudaFuncSetAttribute(const void* f, cudaFuncAttribute attribute, int
 
 cudaError_t cudaFuncGetAttributes(cudaFuncAttributes* out, const void* f) {
   return api([&](Lock&) {
-    const Kernel* k = find_kernel(kernel_name(f));
+    const Kernel* k = find_kernel(kernel_name(f).c_str());
     if (!k) return fail(cudaErrorInvalidDeviceFunction, "cudaFuncGetAttributes of something that is no kernel");
     Device& d = current_device();
     *out = {};
-    out->sharedSizeBytes = k->static_smem;
-    out->maxThreadsPerBlock = k->max_threads ? k->max_threads : 1024;
-    out->maxDynamicSharedSizeBytes = std::max(49152 - int(k->static_smem), d.dynamic_shared[k->name]);
+    out->sharedSizeBytes = k->static_shared;
+    out->maxThreadsPerBlock = k->max_threads ? int(k->max_threads) : 1024;
+    out->maxDynamicSharedSizeBytes = std::max(49152 - int(k->static_shared), d.dynamic_shared[k->name]);
     out->numRegs = 32;  // nobody knows before ptxas
     out->ptxVersion = out->binaryVersion = settings().compute_capability;
     return cudaSuccess;
@@ -159,10 +159,10 @@ cudaError_t cudaFuncGetAttributes(cudaFuncAttributes* out, const void* f) {
 cudaError_t cudaOccupancyMaxActiveBlocksPerMultiprocessorWithFlags(int* blocks, const void* f, int threads,
                                                                    size_t dynamic_shared, unsigned) {
   return api([&](Lock&) {
-    const Kernel* k = find_kernel(kernel_name(f));
+    const Kernel* k = find_kernel(kernel_name(f).c_str());
     if (!k || threads <= 0) return cudaErrorInvalidValue;
     const cudaDeviceProp p = properties(current_device().index);
-    const size_t shared = k->static_smem + dynamic_shared + p.reservedSharedMemPerBlock;
+    const size_t shared = k->static_shared + dynamic_shared + p.reservedSharedMemPerBlock;
     *blocks = std::min({p.maxThreadsPerMultiProcessor / ((threads + 31) / 32 * 32), p.maxBlocksPerMultiProcessor,
                         shared ? int(p.sharedMemPerMultiprocessor / shared) : p.maxBlocksPerMultiProcessor});
     return cudaSuccess;

@@ -4,14 +4,14 @@
 #include <cstdlib>
 #include <map>
 
-#include "runtime/core.h"
 #include "runtime/device.h"
 #include "runtime/exports.h"
-#include "runtime/findings.h"
 #include "runtime/memory.h"
+#include "runtime/pinned.h"
 #include "runtime/pool.h"
 #include "runtime/runtime.h"
 #include "runtime/settings.h"
+#include "runtime/stream_order.h"
 #include "runtime/streams.h"
 
 namespace cuemu {
@@ -78,9 +78,7 @@ cudaError_t cudaFree(void* p) {
       return fail(cudaErrorInvalidValue, "cudaFree of a pointer that is not a live allocation");
     Device& d = device(a->device);
     if (a->pool) {
-      // no wait here: the program has to know that all uses are over
-      for (const Moment& m : a->uses)
-        if (!known().has(m)) report("order", 0, "cudaFree of stream-ordered memory that a stream may still use");
+      note_host_free(*a);
       give_back(*a);
     } else {
       wait_for_device(d, lock);

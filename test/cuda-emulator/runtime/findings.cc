@@ -5,18 +5,12 @@
 #include <mutex>
 #include <set>
 
-#include "runtime/core.h"
 #include "runtime/exports.h"
+#include "runtime/kernel.h"
 #include "runtime/settings.h"
 
 namespace cuemu {
 namespace {
-
-// Static constructors of translated files add sites, so the list must not wait for a constructor of its own.
-std::vector<Site>& sites() {
-  static auto& list = *new std::vector<Site>{{"?", 0, "?", 1}};
-  return list;
-}
 
 struct Found {
   std::mutex mutex;
@@ -30,14 +24,6 @@ Found& found() {
 }
 
 }  // namespace
-
-uint32_t add_sites(const Site* added, uint32_t n) {
-  const auto first = uint32_t(sites().size());
-  sites().insert(sites().end(), added, added + n);
-  return first;
-}
-
-const Site& site(uint32_t number) { return sites()[number < sites().size() ? number : 0]; }
 
 void report(const char* kind, uint32_t number, const std::string& text) {
   const Site& at = site(number);

@@ -1,10 +1,16 @@
-// Which host symbol stands for which kernel or variable.
+// Running a grid to its end.
 #pragma once
-#include <string>
+#include "runtime/kernel.h"
+#include "runtime/thread.h"
 
 namespace cuemu {
 
-const std::string& kernel_name(const void* host_function);
-const std::string& variable_name(const void* host_variable);
+struct Grid {
+  Index3 blocks, threads;
+  uint32_t dynamic_shared;
+};
+
+// On the device thread; returns a CUDA error, 0 if none.
+int run_grid(const Kernel& kernel, const Grid& grid, const unsigned char* parameters, int device);
 
 }  // namespace cuemu

@@ -9,7 +9,10 @@
 #include <cstring>
 #include <vector>
 
-#include "runtime/core.h"
+#include "runtime/fiber.h"
+#include "runtime/findings.h"
+#include "runtime/races.h"
+#include "runtime/written.h"
 
 namespace cuemu {
 
@@ -37,9 +40,12 @@ void explain_fault(int signal, siginfo_t* info, void* context) {
   if (offset < kArenaBytes)
     n = std::snprintf(line, sizeof line, "cuemu: SEGV: host code touched device memory at %p\n", info->si_addr);
   else if (offset < 2 * kArenaBytes)
-    n = std::snprintf(line, sizeof line,
-                      "cuemu: SEGV: kernel %s touched freed memory or went past its allocation, at %#lx%s\n",
-                      running_kernel(), (unsigned long)(address - kArenaBytes), running_thread().c_str());
+    n = std::snprintf(
+        line, sizeof line, "cuemu: SEGV: %s touched freed memory or went past its allocation, at %#llx%s\n",
+        running_kernel(), static_cast<unsigned long long>(address - kArenaBytes), running_thread().c_str());
+  else if (Fiber::ran_out_of_stack(info->si_addr))
+    n = std::snprintf(line, sizeof line, "cuemu: SEGV: %s ran out of stack%s\n", running_kernel(),
+                      running_thread().c_str());
   else
     n = std::snprintf(line, sizeof line, "cuemu: SEGV at %p in %s\n", info->si_addr,
                       *running_kernel() ? running_kernel() : "host code");
@@ -98,16 +104,32 @@ void release(Allocation* a) {
   madvise(storage(first), bytes, MADV_DONTNEED);
   mprotect(storage(first), bytes, PROT_NONE);
   forget_accesses(first, bytes);
+  forget_written(first, bytes);
+}
+
+void for_each_allocation(int device, const std::function<void(Allocation&)>& visit) {
+  for (Allocation* a : allocations)
+    if (a->device == device && a->live) visit(*a);
 }
 
 void release_all(int device) {
-  for (Allocation* a : allocations)
-    if (a->device == device && a->live) release(a);
+  for_each_allocation(device, [](Allocation& a) { release(&a); });
 }
 
 Allocation* find_allocation(uint64_t address) {
   if (!arena_begin || !is_device_address(address)) return nullptr;
   return page_owner[(address - arena_begin) / kPage].load(std::memory_order_acquire);
+}
+
+std::string describe_address(uint64_t address) {
+  constexpr uint64_t kNear = 16;  // pages
+  const Allocation* a = find_allocation(address);
+  for (uint64_t back = 1; !a && back <= kNear && is_device_address(address - back * kPage); ++back)
+    a = find_allocation(address - back * kPage);
+  if (!a) return "an address that is not near any allocation";
+  const auto offset = static_cast<long long>(address - reinterpret_cast<uint64_t>(a->base));
+  const std::string of = " of " + std::to_string(a->size) + " bytes";
+  return "offset " + std::to_string(offset) + of + (a->live ? "" : ", which have been freed");
 }
 
 bool in_allocation(const Allocation& a, uint64_t address, uint64_t bytes) {

@@ -7,6 +7,9 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
 
 #include "runtime/clock.h"
 
@@ -26,6 +29,13 @@ inline char* storage(const void* p) { return storage(reinterpret_cast<uint64_t>(
 
 struct Pool;
 
+struct HostAccess {  // a copy or a fill
+  uint64_t begin, end;
+  bool writes;
+  Moment moment;
+  Clock clock;
+};
+
 struct Allocation {
   char* base = nullptr;  // the device address
   size_t size;
@@ -33,23 +43,28 @@ struct Allocation {
   std::atomic<bool> live{true};
   Pool* pool = nullptr;  // null for cudaMalloc
 
-  // Stream order; see stream_order.h. Guarded by the runtime's mutex.
+  // The order of streams; see stream_order.h. Guarded by the runtime's mutex.
   Moment allocated, freed;
   Clock freed_clock;
-  std::vector<Moment> uses;  // the last one on each stream
+  std::vector<Moment> uses;           // the last one of each stream
+  std::vector<HostAccess> host_uses;  // copies and fills, so far as kernels may yet meet them
 
-  uint64_t seen_launch = 0;  // the launch that last passed the check of stream order; device thread only
+  // Of the kernel that now runs; device thread only.
+  uint64_t checked_launch = 0;
+  std::vector<HostAccess> unordered;  // copies and fills that are not ordered with it
 };
 
 // Both need the runtime's mutex. Fresh memory is filled with 0xff: NaN as a float, -1 as an integer.
 Allocation* allocate(int device, size_t bytes);  // null when the emulator has no addresses left
 void release(Allocation* allocation);            // the bytes are gone, and touching them is a fault
 void release_all(int device);
+void for_each_allocation(int device, const std::function<void(Allocation&)>& visit);  // that is live
 
 // The allocation, live or not, whose pages hold the address; null where there never was one. Any thread, no lock.
 Allocation* find_allocation(uint64_t address);
 inline Allocation* find_allocation(const void* p) { return find_allocation(reinterpret_cast<uint64_t>(p)); }
 
+std::string describe_address(uint64_t address);  // for findings
 bool in_allocation(const Allocation& a, uint64_t address, uint64_t bytes);
 
 }  // namespace cuemu

@@ -2,7 +2,6 @@
 
 #include <cstdlib>
 
-#include "runtime/core.h"
 #include "runtime/device.h"
 #include "runtime/findings.h"
 #include "runtime/settings.h"

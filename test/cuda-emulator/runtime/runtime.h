@@ -39,11 +39,6 @@ cudaError_t api(Body body, Usable when = Usable::UntilFault) {
   return e ? fail(e) : cudaSuccess;
 }
 
-struct Allocation;
-void check_stream_order(Allocation& allocation, int line);  // of the operation now running; see stream_order.cc
-uint64_t launch_number();                                   // of the operation now running
-
-bool is_pinned(const void* p);
 void start_reports_at_exit();
 
 }  // namespace cuemu

@@ -1,18 +1,30 @@
 #include "runtime/stream_order.h"
 
-#include "runtime/core.h"
+#include <mutex>
+
 #include "runtime/findings.h"
+#include "runtime/races.h"
+#include "runtime/runtime.h"
 #include "runtime/streams.h"
 
 namespace cuemu {
+namespace {
 
-void note_use(Allocation& a, const Moment& moment, const Clock& clock, const std::string& user) {
-  const std::string what = user + " uses " + std::to_string(a.size) + " bytes ";
-  if (!clock.has(a.allocated))
-    report("order", 0, what + "allocated on another stream, without waiting for it (cudaStreamWaitEvent)");
-  if (a.freed.seq && clock.has(a.freed)) report("order", 0, what + "after they were freed, in stream order");
-  else if (a.freed.seq && !a.freed_clock.has(moment))
-    report("order", 0, what + "that another stream frees, and neither waits for the other");
+constexpr size_t kRemembered = 256;  // copies and fills of one allocation
+
+std::string bytes_of(const Allocation& a) { return std::to_string(a.size) + " bytes"; }
+
+void check_lifetime(const Allocation& a, const char* user) {
+  const Running& now = running();
+  const std::string uses = std::string(user) + " uses " + bytes_of(a);
+  if (!now.clock.has(a.allocated)) report("order", 0, uses + " that another stream allocates, without waiting for it");
+  if (!a.freed.seq) return;
+  if (now.clock.has(a.freed)) report("order", 0, uses + " that have been freed before, in stream order");
+  else if (!a.freed_clock.has(now.moment))
+    report("order", 0, uses + " that another stream frees, and neither waits for the other");
+}
+
+void remember_use(Allocation& a, const Moment& moment) {
   for (Moment& m : a.uses)
     if (m.stream == moment.stream) {
       m.seq = std::max(m.seq, moment.seq);
@@ -21,19 +33,80 @@ void note_use(Allocation& a, const Moment& moment, const Clock& clock, const std
   a.uses.push_back(moment);
 }
 
+bool overlap(const HostAccess& a, uint64_t begin, uint64_t end) { return a.begin < end && begin < a.end; }
+
+void check_against_copies(const Allocation& a, const HostAccess& mine) {
+  for (const HostAccess& other : a.host_uses)
+    if ((mine.writes || other.writes) && overlap(other, mine.begin, mine.end) && !mine.clock.has(other.moment))
+      report("order", 0,
+             "two copies or fills touch the same memory in different streams, and neither waits for the other");
+}
+
+void remember_copy(Allocation& a, const HostAccess& mine) {
+  auto& all = a.host_uses;
+  std::erase_if(all, [&](const HostAccess& other) {  // whoever conflicts with it conflicts with the new one
+    return mine.begin <= other.begin && other.end <= mine.end && mine.clock.has(other.moment) &&
+           (mine.writes || !other.writes);
+  });
+  if (all.size() == kRemembered) all.erase(all.begin());
+  all.push_back(mine);
+}
+
+}  // namespace
+
+void note_use(const void* p, const Moment& moment) {
+  if (Allocation* a = find_allocation(p)) remember_use(*a, moment);
+}
+
 void note_free(Allocation& a, const Moment& moment, const Clock& clock) {
   a.freed = moment;
   a.freed_clock = clock;
   if (!clock.has(a.allocated))
-    report("order", 0, "memory is freed on another stream than the one that allocates it, without waiting for it");
+    report("order", 0,
+           bytes_of(a) + " are freed on another stream than the one that allocates them, without waiting for it");
   for (const Moment& m : a.uses)
-    if (!clock.has(m))
-      report("order", 0, std::to_string(a.size) + " bytes are freed while another stream may still use them");
+    if (!clock.has(m)) report("order", 0, bytes_of(a) + " are freed while another stream may still use them");
 }
 
-void check_stream_order(Allocation& a, int line) {
+void note_host_free(const Allocation& a) {
+  for (const Moment& m : a.uses)
+    if (!known().has(m)) report("order", 0, "cudaFree of stream-ordered memory that a stream may still use");
+}
+
+bool host_uses(const void* p, uint64_t bytes, bool writes) {
+  Allocation* a = find_allocation(p);
+  if (!a || !bytes) return true;
+  const auto begin = reinterpret_cast<uint64_t>(p);
   std::lock_guard lock(runtime_mutex());
-  note_use(a, running().moment, running().clock, "a kernel (line " + std::to_string(line) + ")");
+  check_lifetime(*a, "a copy or a fill");
+  if (!a->live) {
+    if (!a->freed.seq) report("order", 0, "a copy or a fill uses " + bytes_of(*a) + " that cudaFree has freed");
+    return false;
+  }
+  const HostAccess mine{begin, begin + bytes, writes, running().moment, running().clock};
+  check_against_copies(*a, mine);
+  remember_copy(*a, mine);
+  if (touched_by_unordered_kernel(begin, bytes, writes))
+    report("order", 0,
+           "a copy or a fill and a kernel in another stream touch the same memory, and neither waits for the other");
+  return true;
+}
+
+void kernel_uses(Allocation& a) {
+  std::lock_guard lock(runtime_mutex());
+  check_lifetime(a, "a kernel");
+  remember_use(a, running().moment);
+  a.unordered.clear();
+  for (const HostAccess& other : a.host_uses)
+    if (!running().clock.has(other.moment)) a.unordered.push_back(other);
+}
+
+void kernel_touches(const Allocation& a, uint32_t site, uint64_t address, unsigned size, bool writes) {
+  for (const HostAccess& other : a.unordered)
+    if ((writes || other.writes) && overlap(other, address, address + size))
+      return report(
+          "order", site,
+          "a kernel and a copy or a fill in another stream touch the same memory, and neither waits for the other");
 }
 
 }  // namespace cuemu

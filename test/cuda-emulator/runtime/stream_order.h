@@ -1,4 +1,6 @@
-// Stream-ordered memory must be used after its allocation and before its release, in the order of streams and events.
+// What the order of streams and events promises about device memory: that it is used after its allocation and before
+// its release, and that of two uses, one of them a write, one comes first. Kernels in checked code, copies and fills
+// are seen.
 #pragma once
 #include <string>
 
@@ -6,8 +8,16 @@
 
 namespace cuemu {
 
-// All need the runtime's mutex.
-void note_use(Allocation& allocation, const Moment& moment, const Clock& clock, const std::string& user);
+// ---- when a call is made; these need the runtime's mutex
+void note_use(const void* p, const Moment& moment);  // by a copy or a fill; p may be host memory
 void note_free(Allocation& allocation, const Moment& moment, const Clock& clock);
+void note_host_free(const Allocation& allocation);  // by cudaFree, which does not wait for stream-ordered memory
+
+// ---- when the operation runs, on the device thread; these take the mutex
+bool host_uses(const void* p, uint64_t bytes,
+               bool writes);               // a copy or a fill; p may be host memory; false: it is gone
+void kernel_uses(Allocation& allocation);  // its first access
+void kernel_touches(const Allocation& allocation, uint32_t site, uint64_t address, unsigned size,
+                    bool writes);  // each access
 
 }  // namespace cuemu

@@ -90,7 +90,7 @@ void run_first(const std::shared_ptr<Stream>& s, Lock& lock) {
   s->running = true;
   Operation& op = s->queue.front();  // stays where it is: only this thread takes from the queue
   const cudaError_t fault = s->device->fault;
-  running_now() = {{s->number, op.seq}, op.clock};
+  running_now() = {{s->number, op.seq}, op.clock, running_now().number + 1};
   cudaError_t result = cudaSuccess;
   if (op.even_after_fault) {
     scheduler().known.add(op.clock);  // who is called back knows that all before it is done
@@ -147,7 +147,7 @@ void keep_library_loaded() {
 
 bool in_callback() { return inside_callback; }
 const Running& running() { return running_now(); }
-uint64_t launch_number() { return running_now().moment.seq << 16 | running_now().moment.stream; }
+uint64_t operation_number() { return running_now().number; }
 
 std::shared_ptr<Stream> make_stream(Device& device, unsigned flags, int priority) {
   Scheduler& all = scheduler();

@@ -69,7 +69,9 @@ void drop_streams(Device& device, Lock& lock);  // their work never happens
 struct Running {
   Moment moment;
   Clock clock;
+  uint64_t number = 0;
 };
 const Running& running();
+uint64_t operation_number();  // its own among all
 
 }  // namespace cuemu
