@@ -34,7 +34,7 @@ inline Emulated open_emulated(const char* file) {
 
 struct Scenario {
   const char* name;
-  int (*run)(const Emulated&);  // the exit status where all checks hold
+  void (*run)(const Emulated&);
 };
 
 // Runs a scenario in a process of its own, with more environment; its exit status, or 128 + the signal that ended it.
@@ -71,8 +71,8 @@ void be_scenario(int argc, char** argv, const Scenario (&scenarios)[n]) {
   if (argc < 3) return;
   for (const Scenario& s : scenarios) {
     if (std::strcmp(s.name, argv[2]) != 0) continue;
-    const int result = s.run(open_emulated(argv[1]));
-    std::exit(checks_failed ? 1 : result);
+    s.run(open_emulated(argv[1]));
+    std::exit(checks_failed || !checks_passed ? 1 : 0);
   }
 }
 

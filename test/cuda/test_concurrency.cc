@@ -124,17 +124,11 @@ void run_threads(const Emulated& e, int32_t devices) {
   CHECK(e.device_bytes() == 0 && e.pinned_bytes() == 0, "memory is kept");
 }
 
-int one_device(const Emulated& e) {
-  run_threads(e, 1);
-  return 0;
-}
-int two_devices(const Emulated& e) {
-  run_threads(e, 2);
-  return 0;
-}
+void one_device(const Emulated& e) { run_threads(e, 1); }
+void two_devices(const Emulated& e) { run_threads(e, 2); }
 
 // Without rows a call has ended when its start returns.
-int nothing_to_do(const Emulated& e) {
+void nothing_to_do(const Emulated& e) {
   Options o;
   o.mode = GradientMode::merged;
   Case c({0, 3, 5, 1, 9}, o, 1);
@@ -145,11 +139,10 @@ int nothing_to_do(const Emulated& e) {
   float first;
   std::memcpy(&first, c.weight_gradients.data(), sizeof first);
   CHECK(first == 0, "gradients of no rows are %g", static_cast<double>(first));
-  return 0;
 }
 
 // release_memory() while calls are under way takes nothing away from them.
-int release_among_calls(const Emulated& e) {
+void release_among_calls(const Emulated& e) {
   const auto calls = make_calls(*e.backend, 8);
   std::atomic<bool> ended{false};
   std::thread releaser([&] {
@@ -163,7 +156,6 @@ int release_among_calls(const Emulated& e) {
   releaser.join();
   for (const std::string& message : failures.messages) CHECK(false, "%s", message.c_str());
   for (const auto& call : calls) CHECK(same_results(*call->alone, *call->among), "other bits");
-  return 0;
 }
 
 const Scenario kScenarios[] = {{"one device", one_device},

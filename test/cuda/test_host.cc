@@ -60,20 +60,13 @@ void expect_unavailable(const Emulated& e, const char* reason) {
   CHECK(e.backend->release_memory().ok(), "release_memory");
 }
 
-int no_driver(const Emulated& e) {
-  expect_unavailable(e, "no NVIDIA driver is loaded (libcuda.so.1 was not found)");
-  return 0;
-}
-int old_driver(const Emulated& e) {
+void no_driver(const Emulated& e) { expect_unavailable(e, "no NVIDIA driver is loaded (libcuda.so.1 was not found)"); }
+void old_driver(const Emulated& e) {
   expect_unavailable(e, "the NVIDIA driver is too old: it supports CUDA 12.0, and ");
-  return 0;
 }
-int no_device(const Emulated& e) {
-  expect_unavailable(e, "the NVIDIA driver finds no device");
-  return 0;
-}
+void no_device(const Emulated& e) { expect_unavailable(e, "the NVIDIA driver finds no device"); }
 
-int a_device_too_far(const Emulated& e) {
+void a_device_too_far(const Emulated& e) {
   int32_t count = 0;
   CHECK(e.backend->count_devices(&count).ok() && count == 2, "%d devices", count);
   Case c(kShape, merged(), 1);
@@ -83,47 +76,42 @@ int a_device_too_far(const Emulated& e) {
   CHECK(status.code == Code::device_unavailable && has(status, "no device cuda:2, there are 2"), "%s", status.message);
   c.p.device = 1;
   CHECK(run(*e.backend, c, false).ok(), "cuda:1");
-  return 0;
 }
 
 // ---- no memory
 
-// CUEMU_FAIL_ALLOC says which allocation fails.
-int one_allocation_fails(const Emulated& e) {
-  const Status status = run_and_compare(*e.backend);
-  if (!status.ok()) {
-    CHECK(status.code == Code::out_of_memory, "code %d: %s", int(status.code), status.message);
-    CHECK(has(status, " bytes on cuda:0, of whose ") && has(status, " are free"), "%s", status.message);
+// CUEMU_FAIL_ALLOC says which allocation fails, once: what is kept is given back, and the second attempt succeeds.
+void one_allocation_fails(const Emulated& e) {
+  for (int round = 0; round < 3; ++round) {
+    for (int i = 0; i < 2; ++i) {
+      const Status status = run_and_compare(*e.backend);
+      CHECK(status.ok(), "%s", status.message);
+    }
+    CHECK(e.device_bytes() > 0 && e.pinned_bytes() > 0, "nothing is kept, so nothing is known of its release");
+    expect_no_memory_kept(e);
   }
-  for (int i = 0; i < 2; ++i) {
-    const Status next = run_and_compare(*e.backend);
-    CHECK(next.ok() || status.ok(), "after an error: %s", next.message);
-    CHECK(next.ok() || next.code == Code::out_of_memory, "%s", next.message);
-  }
-  CHECK(e.device_bytes() > 0 && e.pinned_bytes() > 0, "nothing is kept, so nothing is known of its release");
-  expect_no_memory_kept(e);
-  const Status after = run_and_compare(*e.backend);  // this call's may be the one that fails
-  CHECK(after.ok() || after.code == Code::out_of_memory, "after release_memory: %s", after.message);
-  CHECK(run_and_compare(*e.backend).ok(), "at the end");
-  expect_no_memory_kept(e);
-  return status.ok() ? 0 : kRefused;
 }
 
-// CUEMU_MEMORY is 200,000 bytes.
-int a_call_too_large(const Emulated& e) {
+// CUEMU_MEMORY is what the device has: too little at one allocation or another.
+void a_call_too_large(const Emulated& e) {
+  const std::string memory = std::getenv("CUEMU_MEMORY");
   const Case large({500, 64, 40, 1, 70}, merged(), 1);
   std::atomic<int> notified{0};
   const Notify notify{[](void* n) { ++*static_cast<std::atomic<int>*>(n); }, &notified};
-  PendingCall* pending = nullptr;
-  const Status status = start(*e.backend, large, false, notify, &pending);
-  CHECK(status.code == Code::out_of_memory && has(status, "of whose 200000 bytes"), "%s", status.message);
-  CHECK(!pending && notified == 0, "a call that was refused is pending, or notified");
-  CHECK(run_and_compare(*e.backend).ok(), "a smaller call");
-  expect_no_memory_kept(e);
-  return 0;
+  for (int i = 0; i < 2; ++i) {
+    PendingCall* pending = nullptr;
+    const Status status = start(*e.backend, large, false, notify, &pending);
+    CHECK(status.code == Code::out_of_memory, "code %d: %s", int(status.code), status.message);
+    CHECK(has(status, (" bytes on cuda:0, of whose " + memory + " bytes ").c_str()) && has(status, " are free"), "%s",
+          status.message);
+    CHECK(!pending && notified == 0, "a call that was refused is pending, or notified");
+    const Status smaller = run_and_compare(*e.backend);
+    CHECK(smaller.ok() == (memory.size() >= 6), "a smaller call: %s", smaller.message);
+    expect_no_memory_kept(e);
+  }
 }
 
-int aborted_calls_keep_nothing(const Emulated& e) {
+void aborted_calls_keep_nothing(const Emulated& e) {
   std::atomic<int32_t> flag{1};
   Case c(kShape, merged(), 1);
   c.p.abort_flag = &flag;
@@ -135,7 +123,6 @@ int aborted_calls_keep_nothing(const Emulated& e) {
   CHECK(e.backend->finish(pending).code == Code::aborted, "aborted after the start");
   CHECK(std::isnan(c.losses[0]), "an output of an aborted call is written");
   expect_no_memory_kept(e);
-  return 0;
 }
 
 // ---- a device that faults
@@ -146,7 +133,7 @@ void expect_failed(const Status& status, const Status& first) {
 }
 
 // Several calls are under way; every one ends with the same error, once, and so do those that come later.
-int a_fault(const Emulated& e) {
+void a_fault(const Emulated& e) {
   constexpr int kCalls = 3;
   std::vector<Case> cases;
   cases.reserve(kCalls + 1);
@@ -165,8 +152,10 @@ int a_fault(const Emulated& e) {
     const Status status = e.backend->finish(pending[i]);
     if (first.ok()) {
       first = status;
-      CHECK(has(status, "a loss of 20 rows, 40 columns and 12 dims"), "%s", status.message);
-      CHECK(has(status, "cudaError"), "%s", status.message);
+      // A later call may be the first to see it: it then names what that call was doing.
+      const bool eager = std::getenv("CUEMU_STREAMS") != nullptr;
+      CHECK(eager || has(status, "a loss of 20 rows, 40 columns and 12 dims"), "%s", status.message);
+      CHECK(has(status, "(cudaErrorIllegalAddress)"), "%s", status.message);
     }
     expect_failed(status, first);
     // It may be on its way still: finish() does not wait for it.
@@ -182,7 +171,6 @@ int a_fault(const Emulated& e) {
     expect_failed(run(*e.backend, cases.back(), full), first);
   }
   e.backend->release_memory();  // whatever it says, it returns
-  return 0;
 }
 
 const Scenario kScenarios[] = {{"no driver", no_driver},
@@ -204,15 +192,12 @@ int main(int argc, char** argv) {
   expect_scenario(library, "an old driver", {"CUEMU_DRIVER=12000"});
   expect_scenario(library, "no device", {"CUEMU_DEVICES=0"});
   expect_scenario(library, "a device too far", {"CUEMU_DEVICES=2"});
-  int refused = 0, last = 0;
   for (int i = 1; i <= 12; ++i) {
-    last = run_scenario(library, "one allocation fails", {"CUEMU_FAIL_ALLOC=" + std::to_string(i), "CUEMU_LEAKS=1"});
-    CHECK(last == 0 || last == kRefused, "allocation %d fails: the process ended with %d", i, last);
-    refused += last == kRefused;
+    expect_scenario(library, "one allocation fails", {"CUEMU_FAIL_ALLOC=" + std::to_string(i), "CUEMU_LEAKS=1"});
   }
-  CHECK(refused > 0, "no call was refused for memory");
-  CHECK(last == 0, "the last allocation of all was not reached");
-  expect_scenario(library, "a call too large", {"CUEMU_MEMORY=200000", "CUEMU_LEAKS=1"});
+  for (const char* memory : {"1", "3000", "20000", "100000", "200000"}) {
+    expect_scenario(library, "a call too large", {std::string("CUEMU_MEMORY=") + memory, "CUEMU_LEAKS=1"});
+  }
   expect_scenario(library, "aborted calls", {"CUEMU_LEAKS=1"});
   // A fault is a finding, which is what is wanted here.
   if (argc > 2) expect_scenario(argv[2], "a fault", {"CUEMU_FINDINGS=", "CUEMU_QUIET=1"});

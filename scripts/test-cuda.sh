@@ -1,0 +1,159 @@
+#!/usr/bin/env bash
+# Tests of the CUDA backend that need no GPU and no Node: its kernels as PTX, on the emulated runtime of test/cuda-emulator.
+# Usage: test-cuda.sh [losses | host | mistakes | architectures]...   (default: all, in this order)
+#   losses    the losses against the reference, in six schedules; the same bits in two more
+#   host      faults, memory and threads (test/cuda/test_host.cc, test_concurrency.cc)
+#   mistakes  that each of the mistakes in test/cuda/mistakes is found
+#   architectures  the losses and TensorFlow's outputs (with Node) from the PTX of each other architecture that is shipped
+# A finding of the emulator fails the run, unless test/cuda/allowed-findings.txt has it. Exits with 77, and one line, where
+# nvcc or Python is missing.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+source scripts/cuda-tools.sh
+
+build=build-native/emulated
+library=$PWD/build/emulated/libsampled_softmax_cuda_emulated.so
+work=$(mktemp -d)
+trap 'rm -r "$work"' EXIT
+export CUEMU_QUIET=1
+
+say() { printf '%6d s  %s\n' $SECONDS "$*"; }
+
+# The findings in these files that nothing allows.
+refused() { cat "$@" 2>/dev/null | grep -vE -f <(grep -E '^[^#]' test/cuda/allowed-findings.txt) || true; }
+
+# A run with a name of its own, for its output and findings, in an environment of settings and with arguments.
+# Fails for a finding too. Usage: checked NAME SETTINGS COMMAND...
+checked() {
+  local name=$1 settings=$2 status=0 found
+  shift 2
+  env $settings CUEMU_FINDINGS="$work/$name.findings" "$@" >"$work/$name.log" 2>&1 || status=$?
+  found=$(refused "$work/$name.findings")
+  if [[ $status -ne 0 || -n $found ]]; then
+    printf '%s (%s): status %d\n%s\n%s\n' "$name" "$settings" $status "$(tail -n 20 "$work/$name.log")" "$found"
+    return 1
+  fi
+}
+
+# Waits for the background jobs with these ids; fails where one has.
+all() {
+  local failed=0 id
+  for id; do wait "$id" || failed=1; done
+  return $failed
+}
+
+test_losses() {
+  local order copy kept ids=() failed=0
+  # Kept logits and logits formed again, in chunks of columns, in turn.
+  for order in fwd rev rand; do
+    ids=()
+    for copy in early late; do
+      kept=
+      if [[ $order$copy =~ ^(fwdearly|revlate|randearly)$ ]]; then kept=40000; fi
+      checked "losses-$order-$copy" "CUEMU_ORDER=$order CUEMU_COPY=$copy CUEMU_NOISE=1 SAMPLED_SOFTMAX_CUDA_KEPT_BYTES=$kept" \
+        "$build/cuda_test_losses" "$library" &
+      ids+=($!)
+    done
+    all "${ids[@]}" || failed=1
+    say "losses, schedule $order with copies early and late"
+  done
+  checked same-fwd 'CUEMU_ORDER=fwd CUEMU_COPY=late' "$build/cuda_test_losses" "$library" &
+  ids=($!)
+  checked same-rand 'CUEMU_ORDER=rand CUEMU_COPY=early CUEMU_SEED=5' "$build/cuda_test_losses" "$library" --again &
+  ids+=($!)
+  all "${ids[@]}" || failed=1
+  if [[ $(grep hash "$work/same-fwd.log") != "$(grep hash "$work/same-rand.log")" ]]; then
+    echo 'losses: other bits in another schedule'
+    failed=1
+  fi
+  say 'losses, the same bits in two schedules and on a second run'
+  return $failed
+}
+
+test_host() {
+  local failed=0
+  cmake --build "$build" --parallel 2 --target planted_fault >"$work/build.log" 2>&1 || { cat "$work/build.log"; return 1; }
+  checked host CUEMU_LEAKS=0 "$build/cuda_test_host" "$library" "${library%/*}/libplanted_fault.so" || failed=1
+  say 'host: no driver, no device, no memory, a fault'
+  checked concurrency CUEMU_LEAKS=0 "$build/cuda_test_concurrency" "$library" || failed=1
+  say 'host: threads, notifications, two devices'
+  return $failed
+}
+
+# A mistake is found where one of a few runs fails, has a finding, or has other bits than the first.
+find_mistake() {
+  local name=$1 i=0 settings by=
+  local planted=${library%/*}/libplanted_$name.so
+  while [[ -z $by ]] && read -r settings; do
+    i=$((i + 1))
+    if ! checked "$name-$i" "$settings" timeout 120 "$build/cuda_test_losses" "$planted" --shapes 60 >"$work/$name-$i.said"; then
+      by=$(grep -oE '^(race|initcheck|synccheck|stale|fault|order|api): .*|array [0-9] off by .*|[^:]*: other bits.*' \
+        "$work/$name-$i.said" | head -n 1 | sed -E 's/_Z[A-Za-z0-9_]*: //' | cut -c 1-90)
+      by=${by:-$(head -n 1 "$work/$name-$i.said")}
+    elif [[ $i -gt 1 && $(grep hash "$work/$name-$i.log") != "$(grep hash "$work/$name-1.log")" ]]; then
+      by='other bits in another schedule'
+    fi
+  done <<'SETTINGS'
+SAMPLED_SOFTMAX_CUDA_KEPT_BYTES=40000 CUEMU_ORDER=rand CUEMU_COPY=late
+SAMPLED_SOFTMAX_CUDA_KEPT_BYTES=40000 CUEMU_ORDER=rev CUEMU_COPY=early
+SETTINGS
+  printf '    %-32s %s\n' "$name" "${by:-NOT FOUND}"
+  [[ -n $by ]]
+}
+
+test_mistakes() {
+  local script failed=0 ids=()
+  cmake --build "$build" --parallel 2 --target mistakes >"$work/build.log" 2>&1 || { tail -n 30 "$work/build.log"; return 1; }
+  say 'mistakes are built'
+  for script in test/cuda/mistakes/*.sed; do
+    find_mistake "$(basename "$script" .sed)" &
+    ids+=($!)
+    if [[ ${#ids[@]} -eq 2 ]]; then
+      all "${ids[@]}" || failed=1
+      ids=()
+    fi
+  done
+  all "${ids[@]}" || failed=1
+  say 'mistakes, each of them found, or else the line above says which is not'
+  return $failed
+}
+
+test_architectures() {
+  local architecture failed=0 own=build-native/architectures architectures=() ids
+  for architecture in $(grep -oE '"[0-9]+,code=' native/cuda/CMakeLists.txt | grep -oE '[0-9]+'); do
+    if [[ $architecture != 80 ]]; then architectures+=("compute_$architecture"); fi
+  done
+  {
+    cmake -S . -B $own -DCMAKE_BUILD_TYPE=Release -DSAMPLED_SOFTMAX_ADDON=OFF -DSAMPLED_SOFTMAX_EMULATED_UNCHECKED=ON \
+      "-DSAMPLED_SOFTMAX_EMULATED_CUDA=$(IFS=';' && echo "${architectures[*]}")" "-DCMAKE_LIBRARY_OUTPUT_DIRECTORY=$PWD/$own" &&
+      cmake --build $own --parallel 2 --target emulated
+  } >"$work/build.log" 2>&1 || { tail -n 30 "$work/build.log"; return 1; }
+  say "built for ${architectures[*]}"
+  for architecture in "${architectures[@]}"; do
+    local file=$PWD/$own/libsampled_softmax_cuda_$architecture.so cc=CUEMU_CC=${architecture#compute_}
+    checked "$architecture" "$cc" $own/cuda_test_losses "$file" --shapes 100 &
+    ids=($!)
+    checked "$architecture-golden" "$cc SAMPLED_SOFTMAX_DEVICE=cuda SAMPLED_SOFTMAX_CUDA_LIBRARY=$file" \
+      npx vitest run --project cpu --typecheck.enabled=false test/golden-losses.test.ts &
+    ids+=($!)
+    all "${ids[@]}" || failed=1
+    say "losses and TensorFlow's outputs on $architecture"
+  done
+  return $failed
+}
+
+scripts/build-emulated.sh
+say 'built'
+if [[ $# -eq 0 ]]; then set -- losses host mistakes architectures; fi
+status=0
+for part; do
+  case $part in
+    losses | host | mistakes | architectures) "test_$part" || status=1 ;;
+    *)
+      echo "test-cuda.sh: expected losses, host, mistakes or architectures, got '$part'" >&2
+      exit 2
+      ;;
+  esac
+done
+[[ $status -eq 0 ]] || echo 'test-cuda.sh: failed, see above'
+exit $status
