@@ -15,7 +15,16 @@ export const isEmulated = (process.env['SAMPLED_SOFTMAX_CUDA_LIBRARY'] ?? '').in
 
 export const dtypes: readonly DType[] = ['float32', 'float64', 'float16', 'bfloat16'];
 
-export const bytesOf = (view: ArrayBufferView): Buffer => Buffer.from(view.buffer, view.byteOffset, view.byteLength);
+/** The bytes of elements of a dtype, with one NaN for all: which one an addition gives is the processor's choice. */
+export function bytesOf(view: ArrayBufferView, dtype: DType): Buffer {
+  const elements = (view as Float32Array | Float64Array | Uint16Array).slice();
+  const infinity = dtype === 'bfloat16' ? 0x7f80 : 0x7c00;
+  elements.forEach((x, i) => {
+    if (elements instanceof Uint16Array ? (x & 0x7fff) > infinity : Number.isNaN(x))
+      elements[i] = elements instanceof Uint16Array ? 0x7fff : NaN;
+  });
+  return Buffer.from(elements.buffer);
+}
 
 export const whole = (table: EmbeddingTable): ArrayBufferView => table.viewSync(0, table.rows);
 
