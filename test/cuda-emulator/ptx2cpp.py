@@ -8,6 +8,7 @@ import pathlib
 import sys
 
 from translate.emitter import emit
+from translate.errors import Unsupported
 from translate.module import Module
 
 
@@ -19,7 +20,10 @@ def main(arguments):
     problems = module.read(source.read_text())
     if problems:
         sys.exit(f'ptx2cpp: {source} is not translated:\n' + '\n'.join(problems))
-    target.write_text(emit(module, source.name))
+    try:
+        target.write_text(emit(module, source.name))
+    except Unsupported as e:
+        sys.exit(f'ptx2cpp: {source} is not translated: {e}')
 
 
 if __name__ == '__main__':

@@ -4,6 +4,7 @@
 
 #include <cstdio>
 
+#include "runtime/address_space.h"
 #include "runtime/findings.h"
 #include "runtime/lane.h"
 #include "runtime/memory.h"
@@ -18,19 +19,17 @@
 namespace cuemu {
 namespace {
 
-constexpr int kIllegalAddress = 700, kMisaligned = 716, kWrongSpace = 717;
-
 // The launch dies, with the place in the source in front of the reason.
 template <class... Arguments>
-[[noreturn, gnu::noinline]] void bad_access(int error, uint32_t number, const char* format, Arguments... arguments) {
+[[noreturn, gnu::noinline]] void bad_access(Fault fault, uint32_t number, const char* format, Arguments... arguments) {
   char why[300];
   std::snprintf(why, sizeof why, format, arguments...);
-  kernel_fault(error, "%s at %s:%d: %s", site(number).what, site(number).file, site(number).line, why);
+  kernel_fault(fault, "%s at %s:%d: %s", site(number).what, site(number).file, site(number).line, why);
 }
 
 void check_shared(uint32_t number, uint64_t offset, unsigned size, Space space) {
   if (space == Space::Global || space == Space::ReadOnly)
-    bad_access(kWrongSpace, number, "a shared address is used as a global one");
+    bad_access(kInvalidAddressSpace, number, "a shared address is used as a global one");
   if (offset + size > shared_size())
     bad_access(kIllegalAddress, number, "shared offset %u of %u bytes", unsigned(offset), shared_size());
 }
@@ -66,15 +65,14 @@ void maybe_preempt() {
 
 }  // namespace
 
-const uint64_t shared_begin =
-    reinterpret_cast<uint64_t>(mmap(nullptr, kSharedBytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
+const uint64_t shared_begin = reinterpret_cast<uint64_t>(reserve_addresses(kSharedBytes, PROT_READ | PROT_WRITE));
 uint32_t dynamic_shared_size() { return launch.dynamic_shared; }
 uint32_t shared_size() { return (launch.kernel->static_shared + 15) / 16 * 16 + launch.dynamic_shared; }
 
 void check_access(uint32_t number, uint64_t address, unsigned size, Access access, Space space, bool strong) {
   const uint64_t offset = address - shared_begin;
   const bool shared = offset < kSharedBytes;
-  if (address & (size - 1)) bad_access(kMisaligned, number, "%u bytes at a misaligned address", size);
+  if (address & (size - 1)) bad_access(kMisalignedAddress, number, "%u bytes at a misaligned address", size);
   if (shared) {
     check_shared(number, offset, size, space);
   } else if (is_device_address(address)) {

@@ -27,7 +27,7 @@ struct Rectangle {  // rows of `width` bytes; one row for a plain copy
 
 // On the device thread.
 cudaError_t copy_rows(void* to, const void* from, const Rectangle& r) {
-  const bool there = host_uses(from, r.span(r.from_pitch), false) & host_uses(to, r.span(r.to_pitch), true);
+  const bool there = copy_touches(from, r.span(r.from_pitch), false) & copy_touches(to, r.span(r.to_pitch), true);
   if (!there) return cudaSuccess;  // which is a finding
   for (size_t i = 0; i < r.height; ++i) {
     char* target = static_cast<char*>(to) + i * r.to_pitch;
@@ -103,7 +103,7 @@ cudaError_t fill(void* p, int value, size_t bytes, cudaStream_t handle) {
   if (const std::string wrong = trouble(p, bytes); !wrong.empty())
     return fail(cudaErrorInvalidValue, "memset " + wrong);
   const Mark mark = enqueue(stream, [=] {
-    if (!host_uses(p, bytes, true)) return cudaSuccess;
+    if (!copy_touches(p, bytes, true)) return cudaSuccess;
     std::memset(storage(p), value, bytes);
     mark_written(address(p), bytes);
     return cudaSuccess;

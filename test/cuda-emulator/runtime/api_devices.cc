@@ -8,9 +8,7 @@
 #include "runtime/settings.h"
 #include "runtime/streams.h"
 
-namespace cuemu {
-int& current_index();
-}  // namespace cuemu
+namespace cuemu {}  // namespace cuemu
 
 using namespace cuemu;
 

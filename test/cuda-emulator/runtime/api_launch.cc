@@ -30,6 +30,12 @@ const std::string& name_in(const std::map<const void*, std::string>& names, cons
   return it == names.end() ? none : it->second;
 }
 
+constexpr bool is(Fault fault, cudaError_t error) { return int(fault) == int(error); }
+static_assert(is(kIllegalAddress, cudaErrorIllegalAddress) && is(kAssert, cudaErrorAssert));
+static_assert(is(kIllegalInstruction, cudaErrorIllegalInstruction) && is(kLaunchFailure, cudaErrorLaunchFailure));
+static_assert(is(kMisalignedAddress, cudaErrorMisalignedAddress));
+static_assert(is(kInvalidAddressSpace, cudaErrorInvalidAddressSpace));
+
 struct Configuration {
   dim3 grid, block;
   size_t dynamic_shared;

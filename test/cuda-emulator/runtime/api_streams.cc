@@ -1,6 +1,8 @@
 // Streams, and the host functions that run in them.
 #include <cuda_runtime_api.h>
 
+#include <algorithm>
+
 #include "runtime/device.h"
 #include "runtime/runtime.h"
 #include "runtime/streams.h"
@@ -19,11 +21,6 @@ cudaError_t with_stream(cudaStream_t stream, Body body) {
     if (s->device->fault) return s->device->fault;
     return body(s, lock);
   });
-}
-
-// The default stream is done when the streams that it waits for are.
-Mark end(const std::shared_ptr<Stream>& s) {
-  return s == s->device->legacy ? enqueue(s, [] { return cudaSuccess; }) : end_of(s);
 }
 
 }  // namespace
@@ -53,20 +50,19 @@ cudaError_t cudaStreamDestroy(cudaStream_t stream) {
 
 cudaError_t cudaStreamSynchronize(cudaStream_t stream) {
   return with_stream(stream, [](const auto& s, Lock& lock) {
-    wait_for(end(s), lock);
+    const std::vector<Mark> ends = ends_of(s);
+    for (const Mark& m : ends) want(m);
+    for (const Mark& m : ends) wait_for(m, lock);
     return s->device->fault;
   });
 }
 
 cudaError_t cudaStreamQuery(cudaStream_t stream) {
   return with_stream(stream, [](const auto& s, Lock&) {
-    const Mark mark = end_of(s);
-    if (is_done(mark)) {
-      know(mark);
-      return s->device->fault;
-    }
-    want(mark);
-    return cudaErrorNotReady;
+    const std::vector<Mark> ends = ends_of(s);
+    const bool done = std::all_of(ends.begin(), ends.end(), is_done);
+    for (const Mark& m : ends) done ? know(m) : want(m);
+    return done ? s->device->fault : cudaErrorNotReady;
   });
 }
 
@@ -100,7 +96,7 @@ cudaError_t cudaDeviceGetStreamPriorityRange(int* least, int* greatest) {
 cudaError_t cudaLaunchHostFunc(cudaStream_t stream, cudaHostFn_t function, void* data) {
   return with_stream(stream, [&](const auto& s, Lock&) {
     Operation op;
-    op.even_after_fault = [=](cudaError_t fault) {
+    op.callback = [=](cudaError_t fault) {
       if (!fault) function(data);
     };
     enqueue(s, std::move(op));
@@ -111,7 +107,7 @@ cudaError_t cudaStreamAddCallback(cudaStream_t stream, cudaStreamCallback_t call
   return with_stream(stream, [&](const auto& s, Lock&) {
     if (flags) return cudaErrorInvalidValue;
     Operation op;
-    op.even_after_fault = [=](cudaError_t fault) { callback(stream, fault, data); };
+    op.callback = [=](cudaError_t fault) { callback(stream, fault, data); };
     enqueue(s, std::move(op));
     return cudaSuccess;
   });

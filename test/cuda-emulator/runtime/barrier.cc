@@ -54,8 +54,8 @@ bool open_if_complete(unsigned number) {
 }  // namespace
 
 int barrier(unsigned number, unsigned count, int reduction, int predicate, uint64_t place) {
-  if (number >= kBarriers) kernel_fault(715, "barrier %u: there are %u", number, kBarriers);
-  if (count % kWarp) kernel_fault(715, "a barrier for %u threads: not a multiple of a warp", count);
+  if (number >= kBarriers) kernel_fault(kIllegalInstruction, "barrier %u: there are %u", number, kBarriers);
+  if (count % kWarp) kernel_fault(kIllegalInstruction, "a barrier for %u threads: not a multiple of a warp", count);
   running_lane->barrier = {number, count, reduction, predicate, 0, place};
   pause_lane(Lane::State::AtBarrier);
   return running_lane->barrier.result;

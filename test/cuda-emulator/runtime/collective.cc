@@ -28,7 +28,7 @@ unsigned arrived(const Lane* warp, unsigned lane_count, unsigned first) {
       report("synccheck", 0,
              std::string("lanes of one warp are at different collectives: ") + call.what + " and " +
                  other.collective.what);
-      launch.fault = 719;
+      launch.fault = kLaunchFailure;
       return 0;
     }
     present |= 1u << j;
@@ -39,7 +39,7 @@ unsigned arrived(const Lane* warp, unsigned lane_count, unsigned first) {
 }  // namespace
 
 void collective(unsigned mask, Collective function, uint64_t immediate, const void* in, void* out, const char* what) {
-  if (!(mask >> self->lane & 1)) kernel_fault(719, "%s: the calling lane is not in its own mask", what);
+  if (!(mask >> self->lane & 1)) kernel_fault(kLaunchFailure, "%s: the calling lane is not in its own mask", what);
   running_lane->collective = {mask, function, immediate, {in, out}, what};
   pause_lane(Lane::State::AtCollective);
 }

@@ -61,7 +61,6 @@ int device_printf(const char* format, const unsigned char* arguments) {
 }
 
 void device_assert(const char* message, const char* file, unsigned line) {
-  constexpr int kAssert = 710;
   kernel_fault(kAssert, "%s:%u: assertion failed: %s", storage(file), line, storage(message));
 }
 

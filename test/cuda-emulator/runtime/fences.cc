@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "runtime/lane.h"
+#include "runtime/memory.h"
 
 namespace cuemu {
 namespace {
@@ -67,13 +68,15 @@ void fence() {
 
 void strong_access(uint64_t address, Access access, bool acquire, bool release) {
   const unsigned me = self->linear;
+  const bool hands_over = access != Access::Read && (release || fenced[me]);
+  if (!is_device_address(address) || (by_word.empty() && !hands_over)) return;
   auto it = by_word.find(address);
   if (access != Access::Write && it != by_word.end()) {
     const Seen seen{it->second, it->second->size()};
     seen_by_atomics.push_back(seen);
     (acquire ? acquired : seen_by_thread[me]).push_back(seen);
   }
-  if (access == Access::Read || !(release || fenced[me])) return;
+  if (!hands_over) return;
   if (it == by_word.end()) it = by_word.emplace(address, std::make_shared<Releases>()).first;
   it->second->push_back({times.block, times.barrier, times.now, me});
 }

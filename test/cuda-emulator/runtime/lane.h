@@ -42,6 +42,7 @@ struct Lane {
   Fiber fiber;
   Thread thread{};
   State state = State::Exited;
+  bool yielded = false;  // the last time it ran
   CollectiveCall collective;
   BarrierCall barrier;
   std::vector<AsyncCopy> open_copies;               // not yet committed
@@ -52,7 +53,8 @@ struct Lane {
 extern Lane* const lanes;
 extern Lane* running_lane;
 
-void pause_lane(Lane::State why);  // until somebody makes it ready again
+void resume(Lane& lane);           // until it waits for something, or yields, or exits
+void pause_lane(Lane::State why);  // of the running one, until somebody makes it ready again
 
 struct Launch {
   const Kernel* kernel = nullptr;

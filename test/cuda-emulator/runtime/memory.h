@@ -29,7 +29,7 @@ inline char* storage(const void* p) { return storage(reinterpret_cast<uint64_t>(
 
 struct Pool;
 
-struct HostAccess {  // a copy or a fill
+struct CopyAccess {  // by a copy or a fill
   uint64_t begin, end;
   bool writes;
   Moment moment;
@@ -38,20 +38,22 @@ struct HostAccess {  // a copy or a fill
 
 struct Allocation {
   char* base = nullptr;  // the device address
-  size_t size;
-  int device;
+  size_t size = 0;
+  int device = 0;
+  uint64_t pages_begin = 0, pages_bytes = 0;  // that it has for itself
   std::atomic<bool> live{true};
-  Pool* pool = nullptr;  // null for cudaMalloc
+  Pool* pool = nullptr;      // null for cudaMalloc
+  bool all_written = false;  // by a kernel that does not say what it writes
 
   // The order of streams; see stream_order.h. Guarded by the runtime's mutex.
   Moment allocated, freed;
   Clock freed_clock;
-  std::vector<Moment> uses;           // the last one of each stream
-  std::vector<HostAccess> host_uses;  // copies and fills, so far as kernels may yet meet them
+  std::vector<Moment> uses;        // the last one of each stream
+  std::vector<CopyAccess> copies;  // and fills, as far as others may yet meet them
 
   // Of the kernel that now runs; device thread only.
   uint64_t checked_launch = 0;
-  std::vector<HostAccess> unordered;  // copies and fills that are not ordered with it
+  std::vector<CopyAccess> unordered;  // copies and fills that are not ordered with it
 };
 
 // Both need the runtime's mutex. Fresh memory is filled with 0xff: NaN as a float, -1 as an integer.

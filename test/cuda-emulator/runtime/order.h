@@ -31,12 +31,12 @@ enum class Earlier { Load, Write };
 // How an earlier access stands to the running thread: ordered before it, or not ordered and made by ...
 enum class Order { Ordered, SameBlock, OtherBlock, OtherStream };
 
-Order order_with_thread(Instant time, unsigned thread, Earlier access);  // an access in this block
-Order order_with_loads(Instant time, unsigned warp,
-                       uint32_t lanes);     // loads of some lanes in this block, the last at `time`
-Order order_with_any_thread(Instant time);  // an access in this block, nobody knows whose
-Order order_with_earlier(Instant time, unsigned thread,
-                         bool strong);  // an access to device memory before this block began
+// with one of this block:
+Order order_with_thread(Instant time, unsigned thread, Earlier access);
+Order order_with_loads(Instant time, unsigned warp, uint32_t lanes);  // of several lanes, the last at that time
+Order order_with_any_thread(Instant time);                            // nobody knows whose
+// with one to device memory before this block began:
+Order order_with_earlier(Instant time, unsigned thread, bool strong);
 
 // Launches that are not ordered with the operation that now runs on the device thread.
 Instant first_unordered_launch();  // when it began; in the future, if there is none

@@ -1,7 +1,5 @@
 #include "runtime/races.h"
 
-#include <sys/mman.h>
-
 #include <algorithm>
 #include <string>
 
@@ -9,99 +7,16 @@
 #include "runtime/lane.h"
 #include "runtime/memory.h"
 #include "runtime/order.h"
+#include "runtime/records.h"
 
 namespace cuemu {
 namespace {
-
-constexpr uint16_t kSeveralLanes = 0x8000;  // + the warp
-constexpr uint16_t kSeveralWarps = 0xffff;
-
-enum Flags : uint8_t {
-  StrongWrite = 1,  // the last write
-  StrongReads = 2,  // all the reads that are remembered
-  ReadOnlyLoad = 4,
-  InFlight = 8,  // a cp.async fills it
-};
-
-// Who touched a place last. One writer is enough, since every write is checked against it. Reads need no order among
-// each other, so there may be many: those of this block since its last barrier are kept as a set of lanes or as
-// "several warps"; of those in other blocks and streams, which may not be ordered with this block, the time of the
-// last.
-struct Record {
-  Instant write, read, foreign_read;
-  uint32_t read_lanes;
-  uint16_t writer, reader;
-  uint8_t flags;
-};
-
-// A record for each word; for each byte in pages where part of a word has been touched.
-constexpr uint64_t kPage = 4096;
-struct Page {
-  Record word[kPage / 4];
-};
-struct FinePage {
-  Record byte[kPage];
-};
-
-struct Records {
-  uint64_t begin = 0, size = 0;
-  Page* pages = nullptr;
-  FinePage** fine_pages = nullptr;
-
-  void reserve(uint64_t first, uint64_t bytes);
-  void forget(uint64_t first_page, uint64_t count);
-  void forget_all() { forget(0, size / kPage); }
-
-  template <class Visit>
-  void each(uint64_t address, uint64_t size, Visit visit) {
-    for (uint64_t at = address - begin, end = at + size; at < end;) {
-      if (FinePage* fine = fine_pages[at / kPage]) {
-        visit(fine->byte[at++ % kPage]);
-      } else if (at % 4 == 0 && end - at >= 4) {
-        visit(pages[at / kPage].word[at % kPage / 4]);
-        at += 4;
-      } else {
-        refine(at / kPage);
-      }
-    }
-  }
-
-  void refine(uint64_t page) {
-    auto* fine = fine_pages[page] = new FinePage;
-    for (uint64_t i = 0; i < kPage; ++i) fine->byte[i] = pages[page].word[i / 4];
-  }
-};
-
-void* reserve_zeros(uint64_t bytes) {
-  void* p = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-  if (p == MAP_FAILED) {
-    std::perror("cuemu: memory for the race check");
-    std::abort();
-  }
-  return p;
-}
-
-void Records::reserve(uint64_t first, uint64_t bytes) {
-  begin = first;
-  size = bytes;
-  pages = static_cast<Page*>(reserve_zeros(bytes / kPage * sizeof(Page)));
-  fine_pages = static_cast<FinePage**>(reserve_zeros(bytes / kPage * sizeof(FinePage*)));
-}
-
-void Records::forget(uint64_t first_page, uint64_t count) {
-  if (!pages || !count) return;
-  madvise(pages + first_page, count * sizeof(Page), MADV_DONTNEED);
-  for (uint64_t i = first_page; i < first_page + count; ++i) {
-    delete fine_pages[i];
-    fine_pages[i] = nullptr;
-  }
-}
 
 Records global_records, shared_records;
 
 Records& records(bool shared) {
   Records& r = shared ? shared_records : global_records;
-  if (!r.pages) shared ? r.reserve(shared_begin, kSharedBytes) : r.reserve(arena_begin, kArenaBytes);
+  if (r.empty()) shared ? r.cover(shared_begin, kSharedBytes) : r.cover(arena_begin, kArenaBytes);
   return r;
 }
 
@@ -182,18 +97,18 @@ void remember_read(Record& r, const Touch& t) {
   const bool ordered = order_with_reads(r, t) == Order::Ordered;
   const bool first = ordered || r.read < times.block;  // since the last barrier, in this block
   if (!ordered && first) r.foreign_read = r.read;
-  if (first) r.flags = uint8_t((r.flags & ~ReadOnlyLoad) | StrongReads);
+  if (first) r.set(ReadOnlyLoad, false), r.set(StrongReads, true);
   r.reader = first ? uint16_t(self->linear) : by_own_warp(r) ? uint16_t(kSeveralLanes + self->warp) : kSeveralWarps;
   r.read_lanes = (first ? 0 : r.read_lanes) | 1u << self->lane;
   r.read = times.now;
-  if (!t.strong) r.flags = uint8_t(r.flags & ~StrongReads);
-  if (t.read_only_load) r.flags |= ReadOnlyLoad;
+  if (!t.strong) r.set(StrongReads, false);
+  if (t.read_only_load) r.set(ReadOnlyLoad, true);
 }
 
 void remember_write(Record& r, const Touch& t) {
   r.write = times.now;
   r.writer = uint16_t(self->linear);
-  r.flags = uint8_t(t.strong ? r.flags | StrongWrite : r.flags & ~StrongWrite);
+  r.set(StrongWrite, t.strong);
 }
 
 void check(Record& r, const Touch& t) {
@@ -216,13 +131,10 @@ void check_races(const Touch& t) {
 }
 
 void mark_in_flight(uint64_t address, unsigned bytes, bool in_flight) {
-  records(true).each(address, bytes,
-                     [&](Record& r) { r.flags = uint8_t(in_flight ? r.flags | InFlight : r.flags & ~InFlight); });
+  records(true).each(address, bytes, [&](Record& r) { r.set(InFlight, in_flight); });
 }
 
-void forget_accesses(uint64_t first, uint64_t bytes) {
-  global_records.forget((first - arena_begin) / kPage, bytes / kPage);
-}
+void forget_accesses(uint64_t first, uint64_t bytes) { global_records.forget(first, bytes); }
 
 void forget_all_accesses() {
   global_records.forget_all();
@@ -231,7 +143,7 @@ void forget_all_accesses() {
 
 bool touched_by_unordered_kernel(uint64_t address, uint64_t bytes, bool reads_too) {
   const Instant first = first_unordered_launch();
-  if (!global_records.pages || first > times.now) return false;
+  if (global_records.empty() || first > times.now) return false;
   bool touched = false;
   const auto look = [&](Instant time) { touched |= time >= first && by_unordered_launch(time); };
   global_records.each(address, bytes, [&](const Record& r) {

@@ -15,7 +15,6 @@ thread_local int current = 0;
 
 }  // namespace
 
-bool in_callback();
 int& current_index() { return current; }
 
 std::mutex& runtime_mutex() {

@@ -33,18 +33,18 @@ void remember_use(Allocation& a, const Moment& moment) {
   a.uses.push_back(moment);
 }
 
-bool overlap(const HostAccess& a, uint64_t begin, uint64_t end) { return a.begin < end && begin < a.end; }
+bool overlap(const CopyAccess& a, uint64_t begin, uint64_t end) { return a.begin < end && begin < a.end; }
 
-void check_against_copies(const Allocation& a, const HostAccess& mine) {
-  for (const HostAccess& other : a.host_uses)
+void check_against_copies(const Allocation& a, const CopyAccess& mine) {
+  for (const CopyAccess& other : a.copies)
     if ((mine.writes || other.writes) && overlap(other, mine.begin, mine.end) && !mine.clock.has(other.moment))
       report("order", 0,
              "two copies or fills touch the same memory in different streams, and neither waits for the other");
 }
 
-void remember_copy(Allocation& a, const HostAccess& mine) {
-  auto& all = a.host_uses;
-  std::erase_if(all, [&](const HostAccess& other) {  // whoever conflicts with it conflicts with the new one
+void remember_copy(Allocation& a, const CopyAccess& mine) {
+  auto& all = a.copies;
+  std::erase_if(all, [&](const CopyAccess& other) {  // whoever conflicts with it conflicts with the new one
     return mine.begin <= other.begin && other.end <= mine.end && mine.clock.has(other.moment) &&
            (mine.writes || !other.writes);
   });
@@ -73,7 +73,7 @@ void note_host_free(const Allocation& a) {
     if (!known().has(m)) report("order", 0, "cudaFree of stream-ordered memory that a stream may still use");
 }
 
-bool host_uses(const void* p, uint64_t bytes, bool writes) {
+bool copy_touches(const void* p, uint64_t bytes, bool writes) {
   Allocation* a = find_allocation(p);
   if (!a || !bytes) return true;
   const auto begin = reinterpret_cast<uint64_t>(p);
@@ -83,7 +83,7 @@ bool host_uses(const void* p, uint64_t bytes, bool writes) {
     if (!a->freed.seq) report("order", 0, "a copy or a fill uses " + bytes_of(*a) + " that cudaFree has freed");
     return false;
   }
-  const HostAccess mine{begin, begin + bytes, writes, running().moment, running().clock};
+  const CopyAccess mine{begin, begin + bytes, writes, running().moment, running().clock};
   check_against_copies(*a, mine);
   remember_copy(*a, mine);
   if (touched_by_unordered_kernel(begin, bytes, writes))
@@ -97,12 +97,12 @@ void kernel_uses(Allocation& a) {
   check_lifetime(a, "a kernel");
   remember_use(a, running().moment);
   a.unordered.clear();
-  for (const HostAccess& other : a.host_uses)
+  for (const CopyAccess& other : a.copies)
     if (!running().clock.has(other.moment)) a.unordered.push_back(other);
 }
 
 void kernel_touches(const Allocation& a, uint32_t site, uint64_t address, unsigned size, bool writes) {
-  for (const HostAccess& other : a.unordered)
+  for (const CopyAccess& other : a.unordered)
     if ((writes || other.writes) && overlap(other, address, address + size))
       return report(
           "order", site,

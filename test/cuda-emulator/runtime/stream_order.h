@@ -14,10 +14,10 @@ void note_free(Allocation& allocation, const Moment& moment, const Clock& clock)
 void note_host_free(const Allocation& allocation);  // by cudaFree, which does not wait for stream-ordered memory
 
 // ---- when the operation runs, on the device thread; these take the mutex
-bool host_uses(const void* p, uint64_t bytes,
-               bool writes);               // a copy or a fill; p may be host memory; false: it is gone
+// By a copy or a fill; p may be host memory. False, with a finding, if the memory is no longer there.
+bool copy_touches(const void* p, uint64_t bytes, bool writes);
 void kernel_uses(Allocation& allocation);  // its first access
-void kernel_touches(const Allocation& allocation, uint32_t site, uint64_t address, unsigned size,
-                    bool writes);  // each access
+// Each access to an allocation that has `unordered` ones:
+void kernel_touches(const Allocation& a, uint32_t site, uint64_t address, unsigned size, bool writes);
 
 }  // namespace cuemu

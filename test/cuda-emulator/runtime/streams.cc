@@ -1,80 +1,27 @@
 #include "runtime/streams.h"
 
-#include <dlfcn.h>
-#include <signal.h>
-
-#include <condition_variable>
-#include <random>
-#include <thread>
+#include <algorithm>
 
 #include "runtime/device.h"
 #include "runtime/pool.h"
-#include "runtime/settings.h"
+#include "runtime/scheduler.h"
 
 namespace cuemu {
 namespace {
 
-using namespace std::chrono_literals;
-constexpr auto kQuiet = 1ms;      // without new work, lazy streams start
-constexpr auto kPatience = 20ms;  // and when work keeps coming, after this
+// The default stream and the blocking streams of a device wait for each other.
+void wait_for_default_stream(const std::shared_ptr<Stream>& s, Operation& op) {
+  if (s->flags & cudaStreamNonBlocking) return;
+  const std::shared_ptr<Stream>& legacy = s->device->legacy;
+  const std::vector<Mark> ends = s == legacy ? ends_of(s) : std::vector<Mark>{end_of(legacy)};
+  op.after.insert(op.after.end(), ends.begin(), ends.end());
+}
 
-struct Scheduler {
-  std::condition_variable work, progress;
-  std::vector<std::shared_ptr<Stream>> streams;  // in order of creation
-  std::vector<uint64_t> ended;                   // by number of stream: where a new stream of that number goes on
-  std::vector<size_t> free_numbers;
-  Time last_enqueue{};
-  Clock known;
-  bool started = false;
-  std::mt19937_64 random{settings().seed};
-};
+}  // namespace
+
 Scheduler& scheduler() {
   static auto& s = *new Scheduler;
   return s;
-}
-
-thread_local bool inside_callback = false;
-Running& running_now() {
-  static auto& r = *new Running;
-  return r;
-}
-
-bool ready(const Stream& s) {
-  if (s.queue.empty() || s.running) return false;
-  for (const Mark& m : s.queue.front().after)
-    if (!is_done(m)) return false;
-  return true;
-}
-
-// What is waited for may itself have to wait for operations of other streams.
-void spread_wants() {
-  for (bool again = true; again;) {
-    again = false;
-    for (const auto& s : scheduler().streams)
-      for (const Operation& op : s->queue) {
-        if (op.seq > s->wanted) break;
-        for (const Mark& m : op.after)
-          if (m.stream && m.stream->wanted < m.seq) m.stream->wanted = m.seq, again = true;
-      }
-  }
-}
-
-bool may_start(const Stream& s, Time now) {
-  if (settings().eager_streams || s.wanted >= s.queue.front().seq) return true;
-  return now - scheduler().last_enqueue >= kQuiet || now - s.queue.front().enqueued >= kPatience;
-}
-
-std::shared_ptr<Stream> pick(Time now) {
-  std::vector<std::shared_ptr<Stream>> can;
-  for (const auto& s : scheduler().streams)
-    if (ready(*s) && may_start(*s, now)) can.push_back(s);
-  if (can.empty()) return nullptr;
-  switch (settings().order) {
-    case Settings::Order::Forward: return can.front();
-    case Settings::Order::Reverse: return can.back();
-    case Settings::Order::Random: break;
-  }
-  return can[scheduler().random() % can.size()];
 }
 
 void forget_if_over(const std::shared_ptr<Stream>& s) {
@@ -85,69 +32,6 @@ void forget_if_over(const std::shared_ptr<Stream>& s) {
     all.free_numbers.push_back(s->number);
   }
 }
-
-void run_first(const std::shared_ptr<Stream>& s, Lock& lock) {
-  s->running = true;
-  Operation& op = s->queue.front();  // stays where it is: only this thread takes from the queue
-  const cudaError_t fault = s->device->fault;
-  running_now() = {{s->number, op.seq}, op.clock, running_now().number + 1};
-  cudaError_t result = cudaSuccess;
-  if (op.even_after_fault) {
-    scheduler().known.add(op.clock);  // who is called back knows that all before it is done
-    lock.unlock();
-    inside_callback = true;
-    op.even_after_fault(fault);
-    inside_callback = false;
-    lock.lock();
-  } else if (!fault) {
-    lock.unlock();
-    result = op.run();
-    lock.lock();
-  }
-  if (result) s->device->fault = result;
-  s->done = op.seq;
-  const Operation over = std::move(s->queue.front());
-  s->queue.pop_front();
-  s->running = false;
-  forget_if_over(s);
-  scheduler().progress.notify_all();
-  lock.unlock();  // what the operation holds is destroyed outside the lock: it may be the program's own
-}
-
-[[noreturn]] void device_thread() {
-  static char signal_stack[65536];  // a fiber that runs out of stack faults on its guard page
-  stack_t alternative{};
-  alternative.ss_sp = signal_stack;
-  alternative.ss_size = sizeof signal_stack;
-  sigaltstack(&alternative, nullptr);
-
-  for (;;) {
-    Lock lock(runtime_mutex());
-    spread_wants();
-    const Time now = std::chrono::steady_clock::now();
-    if (const auto s = pick(now)) {
-      run_first(s, lock);
-      continue;
-    }
-    bool waiting = false;
-    for (const auto& s : scheduler().streams) waiting |= ready(*s);
-    if (waiting) scheduler().work.wait_until(lock, std::max(now + kQuiet / 4, scheduler().last_enqueue + kQuiet));
-    else scheduler().work.wait(lock);
-  }
-}
-
-// The thread never ends, so the code that it runs must never be unloaded.
-void keep_library_loaded() {
-  Dl_info info{};
-  if (dladdr(reinterpret_cast<void*>(&device_thread), &info) && info.dli_fname)
-    dlopen(info.dli_fname, RTLD_NOW | RTLD_NOLOAD | RTLD_NODELETE);
-}
-
-}  // namespace
-
-bool in_callback() { return inside_callback; }
-const Running& running() { return running_now(); }
-uint64_t operation_number() { return running_now().number; }
 
 std::shared_ptr<Stream> make_stream(Device& device, unsigned flags, int priority) {
   Scheduler& all = scheduler();
@@ -181,15 +65,7 @@ void destroy_stream(const std::shared_ptr<Stream>& s) {
 
 Mark enqueue(const std::shared_ptr<Stream>& s, Operation op) {
   Scheduler& all = scheduler();
-  // The default stream and the blocking streams of a device wait for each other.
-  const std::shared_ptr<Stream>& legacy = s->device->legacy;
-  if (s == legacy) {
-    for (const auto& other : all.streams)
-      if (other != s && other->device == s->device && !(other->flags & cudaStreamNonBlocking))
-        op.after.push_back(end_of(other));
-  } else if (!(s->flags & cudaStreamNonBlocking)) {
-    op.after.push_back(end_of(legacy));
-  }
+  wait_for_default_stream(s, op);
   op.seq = ++s->issued;
   s->clock.add(all.known);
   for (const Mark& m : op.after) s->clock.add(m.clock);
@@ -197,11 +73,7 @@ Mark enqueue(const std::shared_ptr<Stream>& s, Operation op) {
   op.clock = s->clock;
   op.enqueued = all.last_enqueue = std::chrono::steady_clock::now();
   s->queue.push_back(std::move(op));
-  if (!all.started) {
-    all.started = true;
-    keep_library_loaded();
-    std::thread(device_thread).detach();
-  }
+  start_device_thread();
   all.work.notify_one();
   return end_of(s);
 }
@@ -213,6 +85,13 @@ Mark enqueue(const std::shared_ptr<Stream>& s, std::function<cudaError_t()> run)
 }
 
 Mark end_of(const std::shared_ptr<Stream>& s) { return {s, s->issued, s->clock}; }
+std::vector<Mark> ends_of(const std::shared_ptr<Stream>& s) {
+  if (s != s->device->legacy) return {end_of(s)};
+  std::vector<Mark> ends;
+  for (const auto& other : scheduler().streams)
+    if (other->device == s->device && !(other->flags & cudaStreamNonBlocking)) ends.push_back(end_of(other));
+  return ends;
+}
 bool is_done(const Mark& m) { return !m.stream || m.stream->done >= m.seq; }
 const Clock& known() { return scheduler().known; }
 void know(const Mark& m) { scheduler().known.add(m.clock); }

@@ -1,9 +1,9 @@
-// Streams and the device thread that works them off.
+// Streams, as host threads see them: they enqueue operations and wait for them.
 //
-// Host threads only enqueue and wait. One thread of the emulator runs everything: kernels, copies, host callbacks. It
-// takes operations of one stream in order and picks among streams as the schedule says. It is lazy by default: an
-// operation starts when somebody waits for it, or when nothing new has come for a millisecond, so that a host that
-// reads too early reads old data, and a stream that another one should have waited for has not started.
+// One thread of the emulator works all streams off (device_thread.cc): those of one stream in order, and among streams
+// as the schedule says. It is lazy by default: an operation starts when somebody waits for it, or when nothing new has
+// come for a millisecond, so that a host that reads too early reads old data, and a stream that another one should have
+// waited for has not started.
 #pragma once
 #include <cuda_runtime_api.h>
 
@@ -33,8 +33,9 @@ struct Operation {
   std::vector<Mark> after;
   Clock clock;
   Time enqueued;
-  std::function<cudaError_t()> run;                   // an error is a fault of the device
-  std::function<void(cudaError_t)> even_after_fault;  // in place of run: called in any case, with the device's error
+  // One of these. After a fault of the device nothing is run any more, but callbacks are called with the fault.
+  std::function<cudaError_t()> run;  // returns a fault
+  std::function<void(cudaError_t)> callback;
 };
 
 struct Stream {
@@ -49,29 +50,33 @@ struct Stream {
   Clock clock;          // of the last operation
 };
 
-// All need the runtime's mutex.
+// ---- all of these need the runtime's mutex
 std::shared_ptr<Stream> make_stream(Device& device, unsigned flags, int priority = 0);
-std::shared_ptr<Stream> find_stream(
-    cudaStream_t handle);  // of the current device for the default stream; null if unknown
+std::shared_ptr<Stream> find_stream(cudaStream_t handle);    // null if unknown; 0 is that of the current device
 void destroy_stream(const std::shared_ptr<Stream>& stream);  // its work still happens
+void drop_streams(Device& device, Lock& lock);               // their work does not
+
 Mark enqueue(const std::shared_ptr<Stream>& stream, Operation operation);
 Mark enqueue(const std::shared_ptr<Stream>& stream, std::function<cudaError_t()> run);
 Mark end_of(const std::shared_ptr<Stream>& stream);
+std::vector<Mark> ends_of(const std::shared_ptr<Stream>& stream);  // the default stream's, and those it waits for
 bool is_done(const Mark& mark);
-void want(const Mark& mark);                  // let it start
+void want(const Mark& mark);  // let it start
+
 void wait_for(const Mark& mark, Lock& lock);  // the host knows afterwards that all before it has happened
 void know(const Mark& mark);                  // as after a wait
 const Clock& known();                         // what the host knows to have happened
 void wait_for_device(Device& device, Lock& lock);
-void drop_streams(Device& device, Lock& lock);  // their work never happens
 
-// The operation that the device thread now runs.
+// ---- on the device thread
 struct Running {
   Moment moment;
   Clock clock;
-  uint64_t number = 0;
+  uint64_t number = 0;  // its own among all
 };
-const Running& running();
-uint64_t operation_number();  // its own among all
+const Running& running();  // the operation that runs
+uint64_t operation_number();
+bool on_device_thread();  // any thread may ask
+bool in_callback();       // likewise
 
 }  // namespace cuemu

@@ -21,7 +21,16 @@ void exit_thread();      // from within a function that the kernel calls
 void yield_thread();     // so that others can write what this one waits for
 uint64_t clock_ticks();  // moves on, and says nothing about time
 
-// The launch dies with this CUDA error, as it would on a GPU.
-[[noreturn]] void kernel_fault(int cuda_error, const char* format, ...) __attribute__((format(printf, 2, 3)));
+// Errors that end a launch, by the numbers of cudaError_t.
+enum Fault : int {
+  kIllegalAddress = 700,
+  kAssert = 710,
+  kIllegalInstruction = 715,
+  kMisalignedAddress = 716,
+  kInvalidAddressSpace = 717,
+  kLaunchFailure = 719,
+};
+// The launch dies, as it would on a GPU.
+[[noreturn]] void kernel_fault(Fault fault, const char* format, ...) __attribute__((format(printf, 2, 3)));
 
 }  // namespace cuemu

@@ -2,10 +2,9 @@
 
 #include <sys/mman.h>
 
-#include <cstdio>
-#include <cstdlib>
 #include <cstring>
 
+#include "runtime/address_space.h"
 #include "runtime/memory.h"
 
 namespace cuemu {
@@ -13,15 +12,7 @@ namespace {
 
 // A bit for each byte. Kernels and copies run on the device thread; the host only forgets what nothing uses any more.
 unsigned char* bits() {
-  static unsigned char* const map = [] {
-    void* p =
-        mmap(nullptr, kArenaBytes / 8, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (p == MAP_FAILED) {
-      std::perror("cuemu: memory for the check of unwritten memory");
-      std::abort();
-    }
-    return static_cast<unsigned char*>(p);
-  }();
+  static auto* const map = reinterpret_cast<unsigned char*>(reserve_addresses(kArenaBytes / 8, PROT_READ | PROT_WRITE));
   return map;
 }
 
@@ -49,7 +40,10 @@ void mark_written(uint64_t address, uint64_t bytes) {
 }
 
 void mark_all_written(int device) {
-  for_each_allocation(device, [](Allocation& a) { mark_written(reinterpret_cast<uint64_t>(a.base), a.size); });
+  for_each_allocation(device, [](Allocation& a) {
+    if (!a.all_written) mark_written(reinterpret_cast<uint64_t>(a.base), a.size);
+    a.all_written = true;
+  });
 }
 
 bool is_written(uint64_t address, uint64_t bytes) {
@@ -74,7 +68,7 @@ void forget_written(uint64_t first, uint64_t bytes) {
   constexpr uint64_t kPage = 4096;  // of bits, which are those of eight pages of memory
   const uint64_t begin = ((first - arena_begin) / 8 + kPage - 1) / kPage * kPage,
                  end = (first - arena_begin + bytes) / 8 / kPage * kPage;
-  if (begin < end) madvise(bits() + begin, end - begin, MADV_DONTNEED);
+  if (begin < end) give_memory_back(bits() + begin, end - begin);
 }
 
 }  // namespace cuemu

@@ -36,7 +36,7 @@ part() {
   shift
   if output=$(timeout 120 env CUEMU_QUIET=1 "$@" 2>&1); then
     output=${output##*$'\n'}
-    printf '%-36s %s\n' "$name" "${output##*: }"
+    printf '%-38s %s\n' "$name" "${output##*: }"
   else
     printf '%s\nFAILED: %s\n' "$output" "$name"
     failed=1
@@ -61,7 +61,7 @@ part "refusals of the translator" python3 test_refusals.py
 schedules "kernels, compute_80" test_kernels
 variations "kernels, compute_80" test_kernels
 part "kernels, compute_80, noise" CUEMU_NOISE=1 "$build/test_kernels"
-schedules "kernels, compute_120" test_kernels_120 CUEMU_CC=120
+schedules "kernels, compute_120, fast math" test_kernels_120 CUEMU_CC=120
 schedules "kernels, unchecked" test_kernels_unchecked
 schedules "mistakes in kernels" test_mistakes
 variations "mistakes in kernels" test_mistakes

@@ -49,6 +49,7 @@ class Function:
         self.module, self.name, self.is_entry = module, name, is_entry
         self.cpp = module.unique(name)
         self.parameters = []
+        self.parameter_bytes = 0
         self.returns = False
         self.max_threads = 0
         self.scopes = [{}]

@@ -31,6 +31,7 @@ class Module:
         self._names = 0
         self._function = None
         self._head = None  # a function whose body may follow
+        self._last_label = None
         self._depth = 0
 
     def unique(self, name):

@@ -30,7 +30,7 @@ def exit_(f, i):
 
 @opcode('trap', '', '', 0)
 def trap(f, i):
-    return 'kernel_fault(719, "trap");'
+    return 'kernel_fault(kLaunchFailure, "trap");'
 
 
 @opcode('nanosleep', 'u32', '', 1)
@@ -45,20 +45,24 @@ def nothing(f, i):
 
 @opcode('call', '', 'uni', (1, 2, 3))
 def call(f, i):
-    returns = elements_of_list(i.operands[0]) if i.operands[0].startswith('(') else []
-    name, *rest = i.operands[1 if returns or i.operands[0].startswith('(') else 0:]
-    parameters = elements_of_list(rest[0]) if rest else []
-    buffers = [f.buffer(p) for p in parameters]
+    operands = list(i.operands)
+    returns = listed(operands.pop(0)) if operands[0].startswith('(') else []
+    name = operands.pop(0)
+    arguments = [f.buffer(p) for p in listed(operands.pop(0))] if operands else []
     if name == 'vprintf':
-        result = f'device_printf(as_stored<const char*>({buffers[0]}), as_stored<const unsigned char*>({buffers[1]}))'
-        return f'store_bytes({f.buffer(returns[0])}, {result});'
+        return f'store_bytes({f.buffer(returns[0])}, device_printf({stored("const char*", arguments[0])}, ' \
+               f'{stored("const unsigned char*", arguments[1])}));'
     if name == '__assertfail':
-        message, file, line = (f'as_stored<{t}>({b})' for t, b in zip(('const char*', 'const char*', 'u32'), buffers))
-        return f'device_assert({message}, {file}, {line});'
-    if name not in f.module.functions:
+        message, file, line, *_ = arguments
+        return f'device_assert({stored("const char*", message)}, {stored("const char*", file)}, {stored("u32", line)});'
+    if name not in f.module.functions or operands:
         raise Unsupported(f'call of {name}')
-    return f'{f.module.functions[name]}({", ".join([f.buffer(r) for r in returns] + buffers)});'
+    return f'{f.module.functions[name]}({", ".join([f.buffer(r) for r in returns] + arguments)});'
 
 
-def elements_of_list(text):
+def listed(text):
     return split_list(text.strip('() '))
+
+
+def stored(type_, buffer):
+    return f'as_stored<{type_}>({buffer})'
