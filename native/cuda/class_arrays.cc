@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <type_traits>
 
 #include "core/class_rows.h"
 #include "cuda/errors.h"
@@ -19,25 +20,25 @@ bool in_host(const Shard& shard) { return !shard.table; }
 
 }  // namespace
 
-template <class T>
-void read_row(const void* data, DType dtype, int64_t width, int64_t pitch, T* out) {
-  if (dtype == dtype_of<T>) {
-    std::memcpy(out, data, static_cast<size_t>(width) * sizeof(T));
-  } else {
-    for (int64_t d = 0; d < width; ++d) out[d] = static_cast<T>(read_element(data, dtype, d));
+template <class E>
+void read_row(const void* data, DType dtype, int64_t width, int64_t pitch, E* out) {
+  if (dtype == dtype_of<E>) {
+    std::memcpy(out, data, static_cast<size_t>(width) * sizeof(E));
+  } else if constexpr (!std::is_same_v<E, BFloat16>) {
+    for (int64_t d = 0; d < width; ++d) out[d] = static_cast<E>(read_element(data, dtype, d));
   }
-  std::fill(out + width, out + pitch, T(0));
+  std::fill(out + width, out + pitch, E{});
 }
 
-template <class T>
-void ClassArrays<T>::plan(const SampledProblem& problem, bool full, int64_t pitch, Layout& uploads, Layout& scratch) {
+template <class E>
+void ClassArrays<E>::plan(const SampledProblem& problem, bool full, int64_t pitch, Layout& uploads, Layout& scratch) {
   p_ = &problem;
   pitch_ = pitch;
   const SampledProblem& p = problem;
   const int64_t uses = full ? p.num_classes : labels() + p.num_sampled;
   by_class_ = full || uses >= p.num_classes;
   const int64_t rows = by_class_ ? p.num_classes : uses;
-  const auto converted = [](const Shard& shard) { return shard.table && shard.dtype != dtype_of<T>; };
+  const auto converted = [](const Shard& shard) { return shard.table && shard.dtype != dtype_of<E>; };
   if (any_shard(p.weights, in_host)) uploads.add(host_rows_, rows * pitch);
   if (any_shard(p.weights, converted)) {
     scratch.add(converted_rows_, rows * pitch);
@@ -58,8 +59,8 @@ void ClassArrays<T>::plan(const SampledProblem& problem, bool full, int64_t pitc
   label_biases_.plan(uploads, p.biases, labels(), false);
 }
 
-template <class T>
-void ClassArrays<T>::fill() {
+template <class E>
+void ClassArrays<E>::fill() {
   const SampledProblem& p = *p_;
   if (by_class_ && (host_rows_ || converted_rows_)) filled_.assign(static_cast<size_t>(p.num_classes), false);
   for (int64_t i = 0; i < labels(); ++i) label_rows.host[i] = row_for(p.labels[i], i);
@@ -70,12 +71,12 @@ void ClassArrays<T>::fill() {
   if (p.biases.num_shards) fill_biases();
 }
 
-template <class T>
-const T* ClassArrays<T>::row_for(int64_t id, int64_t use) {
+template <class E>
+const E* ClassArrays<E>::row_for(int64_t id, int64_t use) {
   const ClassRows& weights = p_->weights;
   const RowLocation at = locate_row(id, weights.rows, weights.num_shards, weights.partition);
   const Shard& shard = weights.shards[at.shard];
-  if (shard.table && shard.dtype == dtype_of<T>) return reinterpret_cast<const T*>(shard.table->row(at.row));
+  if (shard.table && shard.dtype == dtype_of<E>) return reinterpret_cast<const E*>(shard.table->row(at.row));
   const int64_t row = by_class_ ? id : use;
   const bool first = !by_class_ || !filled_[static_cast<size_t>(id)];
   if (by_class_) filled_[static_cast<size_t>(id)] = true;
@@ -90,8 +91,8 @@ const T* ClassArrays<T>::row_for(int64_t id, int64_t use) {
   return host_rows_.device + row * pitch_;
 }
 
-template <class T>
-void ClassArrays<T>::fill_biases() {
+template <class E>
+void ClassArrays<E>::fill_biases() {
   const ClassRows& biases = p_->biases;
   const auto fill = [&](int64_t id, int64_t place, double* host, TableGather& gather) {
     const RowLocation at = locate_row(id, biases.rows, biases.num_shards, biases.partition);
@@ -105,23 +106,25 @@ void ClassArrays<T>::fill_biases() {
   label_biases_.fill();
 }
 
-template <class T>
-Status ClassArrays<T>::gather(cudaStream_t stream) const {
-  Status status = conversions_.copy(stream, p_->dim, dtype_of<T>, converted_rows_);
-  if (status.ok()) status = column_biases_.copy_biases(stream, column_bias.device);
-  if (status.ok()) status = label_biases_.copy_biases(stream, label_bias.device);
+template <class E>
+Status ClassArrays<E>::gather(const Queue& queue) const {
+  Status status = conversions_.copy(queue, p_->dim, dtype_of<E>, converted_rows_);
+  if (status.ok()) status = column_biases_.copy_biases(queue, column_bias.device);
+  if (status.ok()) status = label_biases_.copy_biases(queue, label_bias.device);
   if (status.ok() && columns_are_ && p_->num_sampled) {
-    auto** out = reinterpret_cast<const void**>(const_cast<const T**>(column_rows.device));
+    auto** out = reinterpret_cast<const void**>(const_cast<const E**>(column_rows.device));
     status =
-        check(row_pointers(stream, p_->num_sampled, columns_are_->rows_from(0), out), "launch of kernel row_pointers");
+        check(row_pointers(queue, p_->num_sampled, columns_are_->rows_from(0), out), "launch of kernel row_pointers");
   }
   return status;
 }
 
 template void read_row(const void*, DType, int64_t, int64_t, float*);
 template void read_row(const void*, DType, int64_t, int64_t, double*);
+template void read_row(const void*, DType, int64_t, int64_t, BFloat16*);
 template class ClassArrays<float>;
 template class ClassArrays<double>;
+template class ClassArrays<BFloat16>;
 
 }  // namespace cuda
 }  // namespace sampled_softmax

@@ -1,5 +1,5 @@
 // Where the kernels of a loss find the row of each class, and its bias: in a table of the device itself, in a copy of
-// its rows in the arithmetic's dtype, or in rows that came over from the host.
+// its rows in the dtype that is multiplied, or in rows that came over from the host.
 #pragma once
 
 #include <cuda_runtime_api.h>
@@ -8,35 +8,38 @@
 
 #include "core/problem.h"
 #include "core/status.h"
+#include "cuda/kernels/kernels.h"
 #include "cuda/layout.h"
 #include "cuda/table_gather.h"
 
 namespace sampled_softmax {
 namespace cuda {
 
-template <class T>
-constexpr DType dtype_of = sizeof(T) == 8 ? DType::float64 : DType::float32;
+template <class E>
+constexpr DType dtype_of = sizeof(E) == 8   ? DType::float64
+                           : sizeof(E) == 4 ? DType::float32
+                                            : DType::bfloat16;
 
-// A row of `width` elements as T, zeros up to `pitch`.
-template <class T>
-void read_row(const void* data, DType dtype, int64_t width, int64_t pitch, T* out);
+// A row of `width` elements as E, zeros up to `pitch`. Nothing but bfloat16 is read as BFloat16.
+template <class E>
+void read_row(const void* data, DType dtype, int64_t width, int64_t pitch, E* out);
 
-template <class T>
+template <class E>
 class ClassArrays {
  public:
-  Mirrored<const T*> column_rows, label_rows;  // [S], [B * T]: each of `pitch` elements
+  Mirrored<const E*> column_rows, label_rows;  // [S], [B * T]: each of `pitch` elements
   Mirrored<double> column_bias, label_bias;    // [S], [B * T]; null without biases
 
   void plan(const SampledProblem& problem, bool full, int64_t pitch, Layout& uploads, Layout& scratch);
   // Reads all rows of the host's that are needed.
   void fill();
   // What is done on the device before the kernels of the loss, once the uploads are there.
-  Status gather(cudaStream_t stream) const;
+  Status gather(const Queue& queue) const;
 
  private:
   int64_t labels() const { return p_->batch * p_->num_true; }
   int64_t class_of(int64_t column) const { return p_->sampled ? p_->sampled[column] : column; }
-  const T* row_for(int64_t id, int64_t use);
+  const E* row_for(int64_t id, int64_t use);
   void fill_biases();
 
   const SampledProblem* p_ = nullptr;
@@ -45,8 +48,8 @@ class ClassArrays {
   // that is used.
   bool by_class_ = false;
   std::vector<bool> filled_;
-  Mirrored<T> host_rows_;
-  T* converted_rows_ = nullptr;
+  Mirrored<E> host_rows_;
+  E* converted_rows_ = nullptr;
   TableGather conversions_, column_biases_, label_biases_;
   // The columns are the rows of one table, in their order: their addresses are worked out on the device.
   const DeviceTable* columns_are_ = nullptr;
@@ -54,6 +57,7 @@ class ClassArrays {
 
 extern template class ClassArrays<float>;
 extern template class ClassArrays<double>;
+extern template class ClassArrays<BFloat16>;
 
 }  // namespace cuda
 }  // namespace sampled_softmax

@@ -1,9 +1,11 @@
 #include "cuda/device.h"
 
+#include <algorithm>
 #include <cstdio>
 #include <utility>
 
 #include "cuda/errors.h"
+#include "cuda/pinned.h"
 
 namespace sampled_softmax {
 namespace cuda {
@@ -43,7 +45,8 @@ Status find(std::vector<Device*>& devices) {
 
 Device::Device(int index) : index_(index) {
   int major = 0;
-  has_tf32_ = cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, index) == cudaSuccess && major >= 8;
+  has_tensor_cores_ =
+      cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, index) == cudaSuccess && major >= 8;
 }
 
 Status Device::all(const std::vector<Device*>** devices) {
@@ -84,7 +87,16 @@ Status Device::state() const {
 Status Device::note(const Status& status) {
   if (status.code != Code::device_failed) return status;
   std::lock_guard<std::mutex> lock(mutex_);
-  if (failure_.ok()) failure_ = status;
+  if (!failure_.ok()) return failure_;
+  char kernels[sizeof status.message] = "";
+  size_t used = 0;
+  for (const Lane& lane : taken_) {
+    const char* name = *lane.begun;
+    if (!name || used >= sizeof kernels) continue;
+    used += static_cast<size_t>(std::snprintf(kernels + used, sizeof kernels - used, "%s%s",
+                                              used ? ", " : "; the last kernel to begin: ", name));
+  }
+  failure_ = Status::error(status.code, "%s%s", status.message, kernels);
   return failure_;
 }
 
@@ -106,29 +118,50 @@ Status Device::open_pool() {
 Status Device::take_lane(Lane* lane) {
   std::lock_guard<std::mutex> lock(mutex_);
   if (Status status = open_pool(); !status.ok()) return status;
-  if (!lanes_.empty()) {
+  lanes_.reserve(lanes_.size() + taken_.size() + 1);  // giving it back must not fail
+  taken_.reserve(taken_.size() + 1);
+  if (lanes_.empty()) {
+    if (Status status = make_lane(lane); !status.ok()) return status;
+  } else {
     *lane = lanes_.back();
     lanes_.pop_back();
-    return {};
   }
-  Lane made;
-  if (Status status =
-          check(cudaStreamCreateWithFlags(&made.stream, cudaStreamNonBlocking), "cudaStreamCreateWithFlags");
-      !status.ok()) {
-    return status;
-  }
-  if (Status status = check(cudaEventCreateWithFlags(&made.done, cudaEventBlockingSync | cudaEventDisableTiming),
-                            "cudaEventCreateWithFlags");
-      !status.ok()) {
-    cudaStreamDestroy(made.stream);
-    return status;
-  }
-  *lane = made;
+  *lane->begun = nullptr;
+  taken_.push_back(*lane);
   return {};
+}
+
+Status Device::make_lane(Lane* lane) {
+  Lane made;
+  void* word = nullptr;
+  Status status = Pinned::allocate(sizeof *made.begun, &word);
+  made.begun = static_cast<const char**>(word);
+  if (status.ok()) {
+    status = check(cudaStreamCreateWithFlags(&made.stream, cudaStreamNonBlocking), "cudaStreamCreateWithFlags");
+  }
+  if (status.ok()) {
+    status = check(cudaEventCreateWithFlags(&made.done, cudaEventBlockingSync | cudaEventDisableTiming),
+                   "cudaEventCreateWithFlags");
+  }
+  if (status.ok()) {
+    *lane = made;
+  } else {
+    cudaGetLastError();
+    end_lane(made);
+  }
+  return status;
+}
+
+void Device::end_lane(const Lane& lane) {
+  if (lane.done) cudaEventDestroy(lane.done);
+  if (lane.stream) cudaStreamDestroy(lane.stream);
+  if (lane.begun) cudaFreeHost(const_cast<const char**>(lane.begun));
 }
 
 void Device::give_back(const Lane& lane) {
   std::lock_guard<std::mutex> lock(mutex_);
+  const auto same = [&](const Lane& other) { return other.stream == lane.stream; };
+  taken_.erase(std::find_if(taken_.begin(), taken_.end(), same));
   lanes_.push_back(lane);
 }
 
@@ -159,8 +192,7 @@ Status Device::release_memory() {
   Current current(*this);
   for (const Lane& lane : lanes_) {
     cudaStreamSynchronize(lane.stream);  // nothing is left there but what is being freed
-    cudaEventDestroy(lane.done);
-    cudaStreamDestroy(lane.stream);
+    end_lane(lane);
   }
   lanes_.clear();
   return check(cudaMemPoolTrimTo(pool_, 0), "cudaMemPoolTrimTo");

@@ -11,13 +11,13 @@
 
 #include "core/backend.h"
 #include "core/status.h"
+#include "cuda/queue.h"
 
 namespace sampled_softmax {
 namespace cuda {
 
 // What one call at a time runs on.
-struct Lane {
-  cudaStream_t stream = nullptr;
+struct Lane : Queue {
   cudaEvent_t done = nullptr;  // waiting for it sleeps, and does not spin
 };
 
@@ -30,13 +30,14 @@ class Device {
   explicit Device(int index);
 
   int index() const { return index_; }
-  // Whether its tensor cores multiply tf32: compute capability 8.0 and newer.
-  bool has_tf32() const { return has_tf32_; }
+  // Whether it has some that multiply tf32 and bfloat16: compute capability 8.0 and newer.
+  bool has_tensor_cores() const { return has_tensor_cores_; }
   Status info(DeviceInfo* info) const;
 
   // Ok, or why the device no longer works: the errors of a kernel never leave it.
   Status state() const;
-  // Notes an error of a call; one that stays makes the device unusable.
+  // Notes an error of a call; one that stays makes the device unusable, and gets the names of the last kernels to begin
+  // on all lanes that are taken: who hears of it first need not be who did it.
   Status note(const Status& status);
 
   Status take_lane(Lane* lane);
@@ -51,12 +52,15 @@ class Device {
 
  private:
   Status open_pool();
+  Status make_lane(Lane* lane);
+  static void end_lane(const Lane& lane);
 
   const int index_;
-  bool has_tf32_ = false;
+  bool has_tensor_cores_ = false;
   mutable std::mutex mutex_;
   cudaMemPool_t pool_ = nullptr;
   std::vector<Lane> lanes_;  // that no call has
+  std::vector<Lane> taken_;
   Status failure_;
 };
 

@@ -43,6 +43,7 @@ class DeviceCall : public PendingCall {
   // Memory of the device until the call has ended.
   Status allocate(size_t bytes, void** memory);
   cudaStream_t stream() const { return lane_.stream; }
+  const Queue& queue() const { return lane_; }
 
   Device& device_;
   Lane lane_;

@@ -60,12 +60,12 @@ int64_t kept_bytes() {
   return bytes;
 }
 
-template <class T>
-LossArrays<T>::LossArrays(const SampledProblem& problem, bool full)
+template <class T, class E>
+LossArrays<T, E>::LossArrays(const SampledProblem& problem, bool full)
     : p(problem),
       full(full),
       labels(p.batch * p.num_true),
-      pitch((p.dim * static_cast<int64_t>(sizeof(T)) + 15) / 16 * (16 / static_cast<int64_t>(sizeof(T)))),
+      pitch((p.dim * static_cast<int64_t>(sizeof(E)) + 15) / 16 * (16 / static_cast<int64_t>(sizeof(E)))),
       wants_gradients(p.input_gradients || p.weight_gradients.wanted() || p.bias_gradients.wanted()),
       merges(p.weight_gradients.wanted() && (p.weight_gradients.merged || full)),
       columns_apart(p.weight_gradients.wanted() && p.weight_gradients.merged && !p.weight_gradients.sampled_distinct) {
@@ -82,15 +82,15 @@ LossArrays<T>::LossArrays(const SampledProblem& problem, bool full)
   if (wants_gradients) plan_gradients();
 }
 
-template <class T>
-void LossArrays<T>::plan_inputs() {
+template <class T, class E>
+void LossArrays<T, E>::plan_inputs() {
   if (!p.inputs_table) uploads.add(inputs, p.batch * pitch);
-  else if (p.inputs_dtype != dtype_of<T>) scratch.add(inputs.device, p.batch * pitch);
-  else inputs.device = reinterpret_cast<T*>(p.inputs_table->row(0));
+  else if (p.inputs_dtype != dtype_of<E>) scratch.add(inputs.device, p.batch * pitch);
+  else inputs.device = reinterpret_cast<E*>(p.inputs_table->row(0));
 }
 
-template <class T>
-void LossArrays<T>::plan_counts() {
+template <class T, class E>
+void LossArrays<T, E>::plan_counts() {
   if (p.subtract_log_q) {
     uploads.add(column_count, p.num_sampled);
     uploads.add(label_count, labels);
@@ -100,8 +100,8 @@ void LossArrays<T>::plan_counts() {
   uploads.add(hit_labels, labels);
 }
 
-template <class T>
-void LossArrays<T>::plan_columns() {
+template <class T, class E>
+void LossArrays<T, E>::plan_columns() {
   scratch.add(offset, p.num_sampled);
   const int64_t all = logits_pitch(p.num_sampled);
   const int64_t fit = kept_bytes() / (p.batch * static_cast<int64_t>(sizeof(T))) / kTileColumns * kTileColumns;
@@ -112,8 +112,8 @@ void LossArrays<T>::plan_columns() {
   if (wants_gradients) scratch.add(z, p.batch * chunk);
 }
 
-template <class T>
-void LossArrays<T>::plan_gradients() {
+template <class T, class E>
+void LossArrays<T, E>::plan_gradients() {
   if (p.input_gradients) {
     results.add(input_gradients, p.batch * p.dim);
     num_parts = parts_of_sum<T>(p.batch, p.dim, std::min(chunk, p.num_sampled));
@@ -142,8 +142,8 @@ void LossArrays<T>::plan_gradients() {
   }
 }
 
-template <class T>
-void LossArrays<T>::fill() {
+template <class T, class E>
+void LossArrays<T, E>::fill() {
   const size_t size = size_of(p.inputs_dtype);
   for (int64_t b = 0; !p.inputs_table && b < p.batch; ++b) {
     const char* row = static_cast<const char*>(p.inputs) + static_cast<size_t>(b * p.dim) * size;
@@ -161,18 +161,18 @@ void LossArrays<T>::fill() {
   fill_segments(weight_segments, weight_order_);
 }
 
-template <class T>
-Status LossArrays<T>::gather(cudaStream_t stream) const {
-  if (p.inputs_table && p.inputs_dtype != dtype_of<T> && p.dim) {
-    const RowsOf to{inputs.device, dtype_of<T>, pitch, nullptr};
-    const cudaError_t error = copy_rows(stream, p.batch, p.dim, p.inputs_table->rows_from(0), to);
+template <class T, class E>
+Status LossArrays<T, E>::gather(const Queue& queue) const {
+  if (p.inputs_table && p.inputs_dtype != dtype_of<E> && p.dim) {
+    const RowsOf to{inputs.device, dtype_of<E>, pitch, nullptr};
+    const cudaError_t error = copy_rows(queue, p.batch, p.dim, p.inputs_table->rows_from(0), to);
     if (Status status = check(error, "launch of kernel copy_rows"); !status.ok()) return status;
   }
-  return classes.gather(stream);
+  return classes.gather(queue);
 }
 
-template <class T>
-void LossArrays<T>::fill_hits() {
+template <class T, class E>
+void LossArrays<T, E>::fill_hits() {
   for (int64_t i = 0; i < labels; ++i) hit_labels.host[i] = p.labels[i];
   for (int64_t b = 0; p.num_true > 1 && b < p.batch; ++b) {
     std::sort(hit_labels.host + b * p.num_true, hit_labels.host + (b + 1) * p.num_true);
@@ -186,8 +186,9 @@ void LossArrays<T>::fill_hits() {
   }
 }
 
-template class LossArrays<float>;
-template class LossArrays<double>;
+template class LossArrays<float, float>;
+template class LossArrays<double, double>;
+template class LossArrays<float, BFloat16>;
 
 }  // namespace cuda
 }  // namespace sampled_softmax

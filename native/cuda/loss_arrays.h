@@ -26,7 +26,8 @@ struct MirroredSegments {
   Segments segments(int64_t labels) const { return {count, starts.device, slots.device, rows.device, labels}; }
 };
 
-template <class T>
+// As kernels.h: rows of E, and arithmetic in T.
+template <class T, class E>
 class LossArrays {
  public:
   LossArrays(const SampledProblem& problem, bool full);
@@ -39,10 +40,10 @@ class LossArrays {
   const bool merges;         // rows of class gradients have slots beyond one column's
   const bool columns_apart;  // columns' gradients are summed into rows of their own first: two may share an output row
 
-  ClassArrays<T> classes;
+  ClassArrays<E> classes;
 
   // Uploaded.
-  Mirrored<T> inputs;  // [B][pitch]; or the rows of a table, or copied from one
+  Mirrored<E> inputs;  // [B][pitch]; or the rows of a table, or copied from one
   Mirrored<double> column_count, label_count;
   Mirrored<int64_t> hit_keys, hit_labels;
   Mirrored<double> upstream;
@@ -70,7 +71,7 @@ class LossArrays {
   // Fills what is uploaded. Reads all that the problem points to, so that nothing but the outputs is needed afterwards.
   void fill();
   // What is copied on the device once the uploads are there.
-  Status gather(cudaStream_t stream) const;
+  Status gather(const Queue& queue) const;
 
  private:
   void plan_columns();
@@ -82,8 +83,9 @@ class LossArrays {
   SlotOrder weight_order_, bias_order_;
 };
 
-extern template class LossArrays<float>;
-extern template class LossArrays<double>;
+extern template class LossArrays<float, float>;
+extern template class LossArrays<double, double>;
+extern template class LossArrays<float, BFloat16>;
 
 // Bytes of logits that are kept at most; beyond, they are formed a chunk of columns at a time, and once more for the
 // gradients. For tests, SAMPLED_SOFTMAX_CUDA_KEPT_BYTES says another number.

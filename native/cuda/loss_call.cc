@@ -22,13 +22,13 @@ namespace sampled_softmax {
 namespace cuda {
 namespace {
 
-template <class T>
+template <class T, class E>
 class LossCall final : public DeviceCall {
  public:
   LossCall(Device& device, const SampledProblem& problem, bool full)
       : DeviceCall(device),
         problem_(problem),
-        arithmetic_(problem.reduced_precision && device.has_tf32() ? Arithmetic::tf32 : Arithmetic::fma),
+        arithmetic_(problem.reduced_precision && device.has_tensor_cores() ? Arithmetic::tf32 : Arithmetic::fma),
         arrays_(problem_, full) {
     std::snprintf(what_, sizeof what_, "a loss of %lld rows, %lld columns and %lld dims",
                   static_cast<long long>(problem.batch), static_cast<long long>(problem.num_sampled),
@@ -58,7 +58,7 @@ class LossCall final : public DeviceCall {
 
   // Memory, and the arrays that go over.
   Status prepare() {
-    LossArrays<T>& a = arrays_;
+    LossArrays<T, E>& a = arrays_;
     if (Status status = upload_.take(a.uploads.bytes()); !status.ok()) return status;
     if (Status status = download_.take(a.results.bytes()); !status.ok()) return status;
     const size_t bytes = a.uploads.bytes() + a.results.bytes() + a.scratch.bytes();
@@ -100,12 +100,12 @@ class LossCall final : public DeviceCall {
   Status enqueue() override {
     if (Status status = prepare(); !status.ok()) return status;
     enter_tables();
-    const LossArrays<T>& a = arrays_;
+    const LossArrays<T, E>& a = arrays_;
     char *uploads = static_cast<char*>(memory_), *results = uploads + a.uploads.bytes();
     Status status = check(cudaMemcpyAsync(uploads, upload_.data(), a.uploads.bytes(), cudaMemcpyHostToDevice, stream()),
                           "upload of %zu bytes", a.uploads.bytes());
     if (status.ok()) status = uses_.wait(stream());
-    if (status.ok()) status = a.gather(stream());
+    if (status.ok()) status = a.gather(queue());
     if (status.ok()) status = forward();
     if (status.ok() && a.wants_gradients) status = backward();
     if (status.ok()) status = uses_.done(stream());
@@ -118,10 +118,10 @@ class LossCall final : public DeviceCall {
 
   Status forward() {
     const SampledProblem& p = problem_;
-    const LossArrays<T>& a = arrays_;
+    const LossArrays<T, E>& a = arrays_;
     if (a.labels) {
       if (Status status =
-              launched("true_logits", true_logits(stream(), p.batch, p.num_true, p.dim, a.pitch, a.inputs.device,
+              launched("true_logits", true_logits(queue(), p.batch, p.num_true, p.dim, a.pitch, a.inputs.device,
                                                   a.classes.label_rows.device, a.classes.label_bias.device,
                                                   a.label_count.device, a.rows.true_logits));
           !status.ok()) {
@@ -131,7 +131,7 @@ class LossCall final : public DeviceCall {
     if (p.num_sampled) {
       if (Status status = launched(
               "column_offsets",
-              column_offsets(stream(), p.num_sampled, a.classes.column_bias.device, a.column_count.device, a.offset));
+              column_offsets(queue(), p.num_sampled, a.classes.column_bias.device, a.column_count.device, a.offset));
           !status.ok()) {
         return status;
       }
@@ -141,21 +141,20 @@ class LossCall final : public DeviceCall {
         return status;
     }
     const RowEnd end{p.loss, p.numerics, a.full, a.upstream.device, p.upstream_scale};
-    return launched("finish_rows",
-                    finish_rows(stream(), p.batch, p.num_true, end, a.partials, a.rows, a.losses.device));
+    return launched("finish_rows", finish_rows(queue(), p.batch, p.num_true, end, a.partials, a.rows, a.losses.device));
   }
 
   Status form_logits(ColumnRange columns, T* z, const Partials<T>& partials) {
-    const LossArrays<T>& a = arrays_;
+    const LossArrays<T, E>& a = arrays_;
     const HitTest hits{a.hit_keys.device, a.hit_labels.device, problem_.num_true};
     return launched("logits",
-                    logits(stream(), problem_.batch, columns, a.pitch, a.inputs.device, a.classes.column_rows.device,
+                    logits(queue(), problem_.batch, columns, a.pitch, a.inputs.device, a.classes.column_rows.device,
                            a.offset, hits, problem_.loss, z, partials, arithmetic_));
   }
 
   Status backward() {
     const SampledProblem& p = problem_;
-    const LossArrays<T>& a = arrays_;
+    const LossArrays<T, E>& a = arrays_;
     if (a.weight_gradients && p.weight_gradients.merged && p.dim) {
       const size_t bytes = static_cast<size_t>(p.weight_gradients.num_rows * p.dim) * sizeof(T);
       if (Status status = cleared(a.weight_gradients.device, bytes); !status.ok()) return status;
@@ -176,12 +175,12 @@ class LossCall final : public DeviceCall {
 
   Status column_gradients(ColumnRange columns, bool add) {
     const SampledProblem& p = problem_;
-    const LossArrays<T>& a = arrays_;
+    const LossArrays<T, E>& a = arrays_;
     Status status;
     if (a.chunks() > 1) status = form_logits(columns, a.z, {});
     if (status.ok() && a.parts && p.dim) {
       status = launched("input_gradients",
-                        input_gradients(stream(), p.batch, p.dim, a.pitch, columns, a.z, a.classes.column_rows.device,
+                        input_gradients(queue(), p.batch, p.dim, a.pitch, columns, a.z, a.classes.column_rows.device,
                                         a.rows, p.loss, a.num_parts, a.parts, add, arithmetic_));
     }
     if (status.ok() && a.weight_gradients && p.dim) {
@@ -191,39 +190,38 @@ class LossCall final : public DeviceCall {
       if (!a.unmerged && a.weight_rows) row_of = a.weight_rows.device + labels;
       else if (!a.unmerged) values += labels * p.dim;
       status =
-          launched("class_gradients", class_gradients(stream(), p.batch, p.dim, a.pitch, columns, a.z, a.inputs.device,
+          launched("class_gradients", class_gradients(queue(), p.batch, p.dim, a.pitch, columns, a.z, a.inputs.device,
                                                       a.rows, p.loss, row_of, values, arithmetic_));
     }
     if (status.ok() && a.column_sums) {
-      status = launched("column_sums", column_sums(stream(), p.batch, columns, a.z, a.rows, p.loss, a.column_sums));
+      status = launched("column_sums", column_sums(queue(), p.batch, columns, a.z, a.rows, p.loss, a.column_sums));
     }
     return status;
   }
 
   Status finish_gradients() {
     const SampledProblem& p = problem_;
-    const LossArrays<T>& a = arrays_;
+    const LossArrays<T, E>& a = arrays_;
     Status status;
     if (a.input_gradients && p.dim) {
       status = launched("finish_input_gradients",
-                        finish_input_gradients(stream(), p.batch, p.dim, p.num_true, a.rows, a.num_parts, a.parts,
+                        finish_input_gradients(queue(), p.batch, p.dim, p.num_true, a.rows, a.num_parts, a.parts,
                                                a.classes.label_rows.device, a.input_gradients.device));
     }
     if (status.ok() && a.weight_gradients && p.dim && a.labels && !a.merges) {
       status = launched("label_gradients",
-                        label_gradients(stream(), a.labels, p.num_true, p.dim, a.pitch, a.rows.true_dz, a.inputs.device,
+                        label_gradients(queue(), a.labels, p.num_true, p.dim, a.pitch, a.rows.true_dz, a.inputs.device,
                                         a.weight_rows.device, a.weight_gradients.device));
     }
     if (status.ok() && a.merges && p.dim && a.weight_segments.count) {
-      status =
-          launched("merge_class_gradients",
-                   merge_class_gradients(stream(), a.weight_segments.segments(a.labels), p.num_true, p.dim, a.pitch,
-                                         a.rows.true_dz, a.inputs.device, a.unmerged, a.weight_gradients.device));
+      status = launched("merge_class_gradients",
+                        merge_class_gradients(queue(), a.weight_segments.segments(a.labels), p.num_true, p.dim, a.pitch,
+                                              a.rows.true_dz, a.inputs.device, a.unmerged, a.weight_gradients.device));
     }
     if (status.ok() && a.bias_gradients && a.bias_segments.count) {
       status = launched("merge_bias_gradients",
-                        merge_bias_gradients(stream(), a.bias_segments.segments(a.labels), a.rows.true_dz,
-                                             a.column_sums, a.bias_gradients.device));
+                        merge_bias_gradients(queue(), a.bias_segments.segments(a.labels), a.rows.true_dz, a.column_sums,
+                                             a.bias_gradients.device));
     }
     return status;
   }
@@ -239,7 +237,7 @@ class LossCall final : public DeviceCall {
 
   const SampledProblem problem_;
   const Arithmetic arithmetic_;
-  LossArrays<T> arrays_;
+  LossArrays<T, E> arrays_;
   Pinned upload_, download_;
   void* memory_ = nullptr;
   std::unique_ptr<DeviceRows> kept_weights_, kept_biases_;
@@ -279,6 +277,14 @@ class EmptyCall final : public DeviceCall {
   std::unique_ptr<DeviceRows> weights_, biases_;
 };
 
+// Where all factors are bfloat16 already, as on the CPU: to round others to it would move a logit by 2^-9 of itself.
+bool multiplies_bfloat16(const Device& device, const SampledProblem& p) {
+  const Shard* end = p.weights.shards + p.weights.num_shards;
+  return p.reduced_precision && p.numerics == Numerics::stable && device.has_tensor_cores() &&
+         p.inputs_dtype == DType::bfloat16 &&
+         std::all_of(p.weights.shards, end, [](const Shard& shard) { return shard.dtype == DType::bfloat16; });
+}
+
 void clear(const RowGradients& gradients, int64_t width, bool float64) {
   const size_t size = float64 ? sizeof(double) : sizeof(float);
   if (gradients.values) std::memset(gradients.values, 0, static_cast<size_t>(gradients.num_rows * width) * size);
@@ -296,8 +302,10 @@ Status start_loss(const SampledProblem& problem, bool full, Notify notify, Pendi
     const bool keeps = problem.weight_gradients.kept || problem.bias_gradients.kept;
     return keeps ? start_call<EmptyCall>(*device, notify, pending, problem) : device->state();
   }
-  return problem.float64 ? start_call<LossCall<double>>(*device, notify, pending, problem, full)
-                         : start_call<LossCall<float>>(*device, notify, pending, problem, full);
+  if (problem.float64) return start_call<LossCall<double, double>>(*device, notify, pending, problem, full);
+  return multiplies_bfloat16(*device, problem)
+             ? start_call<LossCall<float, BFloat16>>(*device, notify, pending, problem, full)
+             : start_call<LossCall<float, float>>(*device, notify, pending, problem, full);
 }
 
 }  // namespace cuda

@@ -47,20 +47,24 @@ Status Pinned::take(size_t bytes) {
     }
   }
   void* data = nullptr;
-  // Portable: pinned for every device, as any may be handed the block later.
-  cudaError_t error = cudaHostAlloc(&data, size, cudaHostAllocPortable);
-  if (error == cudaErrorMemoryAllocation) {
-    cudaGetLastError();
-    trim();
-    error = cudaHostAlloc(&data, size, cudaHostAllocPortable);
-  }
-  if (error != cudaSuccess) {
-    cudaGetLastError();
-    return check(error, "cudaHostAlloc of %zu bytes of pinned host memory", size);
-  }
+  if (Status status = allocate(size, &data); !status.ok()) return status;
   data_ = static_cast<char*>(data);
   bytes_ = size;
   return {};
+}
+
+Status Pinned::allocate(size_t bytes, void** data) {
+  // Portable: pinned for every device, as any may be handed the block later.
+  cudaError_t error = cudaHostAlloc(data, bytes, cudaHostAllocPortable);
+  if (error == cudaErrorMemoryAllocation) {
+    cudaGetLastError();
+    trim();
+    error = cudaHostAlloc(data, bytes, cudaHostAllocPortable);
+  }
+  if (error == cudaSuccess) return {};
+  cudaGetLastError();  // not for a later call to find
+  *data = nullptr;
+  return check(error, "cudaHostAlloc of %zu bytes of pinned host memory", bytes);
 }
 
 void Pinned::release() {

@@ -20,6 +20,8 @@ class Pinned {
   void release();
   char* data() const { return data_; }
 
+  // Memory outside of the cache, for cudaFreeHost. Where there is none left, what the cache has is given up.
+  static Status allocate(size_t bytes, void** data);
   // Frees the blocks that nobody has.
   static void trim();
 

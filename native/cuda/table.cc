@@ -111,7 +111,7 @@ class CreateCall final : public DeviceCall {
     if (bytes && initializer_.distribution == Distribution::zeros) {
       status = check(cudaMemsetAsync(table_.memory.data(), 0, bytes, stream()), "cudaMemsetAsync of %zu bytes", bytes);
     } else if (bytes) {
-      status = check(initialize_rows(stream(), table_.rows_at(nullptr), table_.first, table_.rows, table_.rows,
+      status = check(initialize_rows(queue(), table_.rows_at(nullptr), table_.first, table_.rows, table_.rows,
                                      table_.dim, initializer_),
                      "launch of kernel initialize_rows");
     }

@@ -78,7 +78,7 @@ class ReadCall final : public RowsCall {
       }
       const RowsOf target{stage.values.device, dtype_, staged_pitch(), nullptr};
       if (status.ok()) {
-        status = check(copy_rows(stream(), stage.count, dim_, source, target), "launch of kernel copy_rows");
+        status = check(copy_rows(queue(), stage.count, dim_, source, target), "launch of kernel copy_rows");
       }
     }
     if (status.ok()) status = copy(stage.values.host, from, bytes, cudaMemcpyDeviceToHost);
@@ -168,7 +168,7 @@ class WriteCall final : public UploadCall {
       const RowsOf target =
           stage.index ? table_.rows_at(stage.index.device) : table_.rows_from(rows_.start + stage.first);
       if (status.ok()) {
-        status = check(copy_rows(stream(), stage.count, dim_, staged(stage), target), "launch of kernel copy_rows");
+        status = check(copy_rows(queue(), stage.count, dim_, staged(stage), target), "launch of kernel copy_rows");
       }
     }
     return status.ok() ? stages_.sent(stage) : status;
@@ -239,7 +239,7 @@ class AddCall final : public UploadCall {
     Status status = copy(stage.memory, stage.pinned.data(), stage.bytes, cudaMemcpyHostToDevice);
     if (status.ok()) {
       status =
-          check(add_rows(stream(), rows, dim_, values, stage.starts.device, scale_, table_.rows_at(stage.index.device)),
+          check(add_rows(queue(), rows, dim_, values, stage.starts.device, scale_, table_.rows_at(stage.index.device)),
                 "launch of kernel add_rows");
     }
     return status.ok() ? stages_.sent(stage) : status;

@@ -44,16 +44,16 @@ Status TableGather::launch(const char* kernel, Launch&& one) const {
   return {};
 }
 
-Status TableGather::copy(cudaStream_t stream, int64_t dim, DType dtype, void* to) const {
+Status TableGather::copy(const Queue& queue, int64_t dim, DType dtype, void* to) const {
   if (dim == 0) return {};
   return launch("copy_rows", [&](const RowsOf& rows, int64_t count, const int64_t* index) {
-    return copy_rows(stream, count, dim, rows, {to, dtype, padded_row(dim, dtype), index});
+    return copy_rows(queue, count, dim, rows, {to, dtype, padded_row(dim, dtype), index});
   });
 }
 
-Status TableGather::copy_biases(cudaStream_t stream, double* to) const {
+Status TableGather::copy_biases(const Queue& queue, double* to) const {
   return launch("gather_biases", [&](const RowsOf& rows, int64_t count, const int64_t* index) {
-    return gather_biases(stream, count, rows, index, to);
+    return gather_biases(queue, count, rows, index, to);
   });
 }
 

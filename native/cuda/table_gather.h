@@ -28,8 +28,8 @@ class TableGather {
   void fill();
 
   // The copies into padded rows of `dim` elements, or into doubles.
-  Status copy(cudaStream_t stream, int64_t dim, DType dtype, void* to) const;
-  Status copy_biases(cudaStream_t stream, double* to) const;
+  Status copy(const Queue& queue, int64_t dim, DType dtype, void* to) const;
+  Status copy_biases(const Queue& queue, double* to) const;
 
  private:
   struct Copy {

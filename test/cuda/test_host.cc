@@ -156,6 +156,7 @@ void a_fault(const Emulated& e) {
       const bool eager = std::getenv("CUEMU_STREAMS") != nullptr;
       CHECK(eager || has(status, "a loss of 20 rows, 40 columns and 12 dims"), "%s", status.message);
       CHECK(has(status, "(cudaErrorIllegalAddress)"), "%s", status.message);
+      CHECK(has(status, "the last kernel to begin: finish_rows"), "%s", status.message);
     }
     expect_failed(status, first);
     // It may be on its way still: finish() does not wait for it.

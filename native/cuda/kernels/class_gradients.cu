@@ -14,11 +14,11 @@ namespace sampled_softmax {
 namespace cuda {
 namespace {
 
-template <class T>
+template <class T, class E>
 struct Problem {
   int64_t batch, dim, pitch, count, column_tiles, z_pitch;
   const T* z;
-  const T* inputs;
+  const E* inputs;
   const T* max;
   const double* scale;
   Loss loss;
@@ -26,19 +26,22 @@ struct Problem {
   T* values;
 };
 
-template <class T, Arithmetic arithmetic>
-__global__ void __launch_bounds__(Tile<T>::kThreads, 3) class_gradients_kernel(const Problem<T> p) {
-  using Product = cuda::Product<T, arithmetic, Inside::other, Inside::other>;
+template <class T, class E, Arithmetic arithmetic>
+__global__ void __launch_bounds__(Tile<E>::kThreads, 3)
+    class_gradients_kernel(const Begun begun, const Problem<T, E> p) {
+  begun.note();
+  if constexpr (!can_multiply<arithmetic>()) return;
+  using Product = cuda::Product<E, arithmetic, Inside::other, Inside::other>;
   using A = typename Product::A;
   using B = typename Product::B;
-  using Tl = Tile<T>;
+  using Tl = Tile<E>;
   __shared__ typename Product::Shared shared;
   const int64_t first_column = blockIdx.x % p.column_tiles * Tl::kM, first_dim = blockIdx.x / p.column_tiles * Tl::kN;
 
-  Vector<T> z[A::kEach];
+  T z[A::kEach][Tl::kVector];
   T max[A::kEach], scale[A::kEach];
   Product product;
-  add_products<T>(
+  add_products(
       product, shared, 0, p.batch,
       [&](int64_t k0, int buffer) {
 #pragma unroll
@@ -46,9 +49,9 @@ __global__ void __launch_bounds__(Tile<T>::kThreads, 3) class_gradients_kernel(c
           const int64_t c = first_column + A::other_of(i), b = k0 + A::k_of(i);
           max[i] = scale[i] = 0;
 #pragma unroll
-          for (int e = 0; e < Tl::kVector; ++e) z[i].v[e] = -INFINITY;
+          for (int e = 0; e < Tl::kVector; ++e) z[i][e] = -INFINITY;
           if (b >= p.batch || c >= p.count) continue;
-          z[i] = *reinterpret_cast<const Vector<T>*>(p.z + b * p.z_pitch + c);
+          load_global(p.z + b * p.z_pitch + c, z[i]);
           max[i] = p.max[b], scale[i] = static_cast<T>(p.scale[b]);
         }
 #pragma unroll
@@ -63,7 +66,7 @@ __global__ void __launch_bounds__(Tile<T>::kThreads, 3) class_gradients_kernel(c
         for (int i = 0; i < A::kEach; ++i) {
           T e[Tl::kVector];
 #pragma unroll
-          for (int v = 0; v < Tl::kVector; ++v) e[v] = scale[i] * activation(z[i].v[v], max[i], p.loss);
+          for (int v = 0; v < Tl::kVector; ++v) e[v] = scale[i] * activation(z[i][v], max[i], p.loss);
           store_shared(A::place(shared.a[buffer], i), e);
         }
       });
@@ -83,8 +86,9 @@ constexpr int kColumns = 32, kRows = 8;
 
 template <class T>
 __global__ void __launch_bounds__(kColumns* kRows)
-    column_sums_kernel(int64_t batch, int64_t count, int64_t z_pitch, const T* z, Rows<T> state, Loss loss,
-                       double* sums) {
+    column_sums_kernel(const Begun begun, int64_t batch, int64_t count, int64_t z_pitch, const T* z, Rows<T> state,
+                       Loss loss, double* sums) {
+  begun.note();
   __shared__ double group_sums[kRows][kColumns];
   const int column = static_cast<int>(threadIdx.x) % kColumns, group = static_cast<int>(threadIdx.x) / kColumns;
   const int64_t c = int64_t{blockIdx.x} * kColumns + column;
@@ -109,40 +113,43 @@ __global__ void __launch_bounds__(kColumns* kRows)
 
 }  // namespace
 
-template <class T>
-cudaError_t class_gradients(cudaStream_t stream, int64_t batch, int64_t dim, int64_t pitch, ColumnRange columns,
-                            const T* z, const T* inputs, const Rows<T>& state, Loss loss, const int64_t* row_of,
+template <class T, class E>
+cudaError_t class_gradients(const Queue& queue, int64_t batch, int64_t dim, int64_t pitch, ColumnRange columns,
+                            const T* z, const E* inputs, const Rows<T>& state, Loss loss, const int64_t* row_of,
                             T* values, Arithmetic arithmetic) {
-  const Problem<T> p{batch,
-                     dim,
-                     pitch,
-                     columns.count,
-                     blocks_of(columns.count, Tile<T>::kM),
-                     logits_pitch(columns.count),
-                     z,
-                     inputs,
-                     state.max,
-                     state.scale,
-                     loss,
-                     row_of ? row_of + columns.begin : nullptr,
-                     row_of ? values : values + columns.begin * dim};
-  const int64_t blocks = p.column_tiles * blocks_of(dim, Tile<T>::kN);
-  return with_arithmetic<T>(arithmetic, [&](auto chosen) {
-    return launch(stream, blocks, Tile<T>::kThreads, class_gradients_kernel<T, chosen.value>, p);
+  const Problem<T, E> p{batch,
+                        dim,
+                        pitch,
+                        columns.count,
+                        blocks_of(columns.count, Tile<E>::kM),
+                        logits_pitch(columns.count),
+                        z,
+                        inputs,
+                        state.max,
+                        state.scale,
+                        loss,
+                        row_of ? row_of + columns.begin : nullptr,
+                        row_of ? values : values + columns.begin * dim};
+  const int64_t blocks = p.column_tiles * blocks_of(dim, Tile<E>::kN);
+  return with_arithmetic<E>(arithmetic, [&](auto chosen) {
+    return launch(queue, "class_gradients", blocks, Tile<E>::kThreads, class_gradients_kernel<T, E, chosen.value>, p);
   });
 }
 
 template <class T>
-cudaError_t column_sums(cudaStream_t stream, int64_t batch, ColumnRange columns, const T* z, const Rows<T>& state,
+cudaError_t column_sums(const Queue& queue, int64_t batch, ColumnRange columns, const T* z, const Rows<T>& state,
                         Loss loss, double* sums) {
-  return launch(stream, blocks_of(columns.count, kColumns), kColumns * kRows, column_sums_kernel<T>, batch,
-                columns.count, logits_pitch(columns.count), z, state, loss, sums + columns.begin);
+  return launch(queue, "column_sums", blocks_of(columns.count, kColumns), kColumns * kRows, column_sums_kernel<T>,
+                batch, columns.count, logits_pitch(columns.count), z, state, loss, sums + columns.begin);
 }
 
-#define INSTANTIATE(T)                                                                                           \
-  template cudaError_t class_gradients(cudaStream_t, int64_t, int64_t, int64_t, ColumnRange, const T*, const T*, \
-                                       const Rows<T>&, Loss, const int64_t*, T*, Arithmetic);                    \
-  template cudaError_t column_sums(cudaStream_t, int64_t, ColumnRange, const T*, const Rows<T>&, Loss, double*);
+#define INSTANTIATE(T, E)                                                                                        \
+  template cudaError_t class_gradients(const Queue&, int64_t, int64_t, int64_t, ColumnRange, const T*, const E*, \
+                                       const Rows<T>&, Loss, const int64_t*, T*, Arithmetic);
+SAMPLED_SOFTMAX_FOR_ROWS(INSTANTIATE)
+#undef INSTANTIATE
+#define INSTANTIATE(T) \
+  template cudaError_t column_sums(const Queue&, int64_t, ColumnRange, const T*, const Rows<T>&, Loss, double*);
 SAMPLED_SOFTMAX_FOR_BOTH(INSTANTIATE)
 #undef INSTANTIATE
 

@@ -16,23 +16,26 @@ namespace sampled_softmax {
 namespace cuda {
 namespace {
 
-template <class T>
+template <class T, class E>
 struct Problem {
   int64_t batch, dim, pitch, count, row_tiles, dim_tiles, part_length, z_pitch;
   const T* z;
-  const T* const* rows;
+  const E* const* rows;
   const T* max;
   Loss loss;
   T* parts;
   bool add;
 };
 
-template <class T, Arithmetic arithmetic>
-__global__ void __launch_bounds__(Tile<T>::kThreads, 3) input_gradients_kernel(const Problem<T> p) {
-  using Product = cuda::Product<T, arithmetic, Inside::k, Inside::other>;
+template <class T, class E, Arithmetic arithmetic>
+__global__ void __launch_bounds__(Tile<E>::kThreads, 3)
+    input_gradients_kernel(const Begun begun, const Problem<T, E> p) {
+  begun.note();
+  if constexpr (!can_multiply<arithmetic>()) return;
+  using Product = cuda::Product<E, arithmetic, Inside::k, Inside::other>;
   using A = typename Product::A;
   using B = typename Product::B;
-  using Tl = Tile<T>;
+  using Tl = Tile<E>;
   __shared__ typename Product::Shared shared;
   const int64_t row_tile = blockIdx.x % p.row_tiles, rest = blockIdx.x / p.row_tiles;
   const int64_t first_row = row_tile * Tl::kM, first_dim = rest % p.dim_tiles * Tl::kN, part = rest / p.dim_tiles;
@@ -44,17 +47,17 @@ __global__ void __launch_bounds__(Tile<T>::kThreads, 3) input_gradients_kernel(c
     const int64_t row = first_row + A::other_of(i);
     max[i] = row < p.batch ? p.max[row] : T(0);
   }
-  Vector<T> z[A::kEach];
+  T z[A::kEach][Tl::kVector];
   Product product;
-  add_products<T>(
+  add_products(
       product, shared, begin, end,
       [&](int64_t k0, int buffer) {
 #pragma unroll
         for (int i = 0; i < A::kEach; ++i) {
           const int64_t row = first_row + A::other_of(i), c = k0 + A::k_of(i);
 #pragma unroll
-          for (int e = 0; e < Tl::kVector; ++e) z[i].v[e] = -INFINITY;
-          if (row < p.batch && c < end) z[i] = *reinterpret_cast<const Vector<T>*>(p.z + row * p.z_pitch + c);
+          for (int e = 0; e < Tl::kVector; ++e) z[i][e] = -INFINITY;
+          if (row < p.batch && c < end) load_global(p.z + row * p.z_pitch + c, z[i]);
         }
 #pragma unroll
         for (int i = 0; i < B::kEach; ++i) {
@@ -67,7 +70,7 @@ __global__ void __launch_bounds__(Tile<T>::kThreads, 3) input_gradients_kernel(c
         for (int i = 0; i < A::kEach; ++i) {
           T e[Tl::kVector];
 #pragma unroll
-          for (int v = 0; v < Tl::kVector; ++v) e[v] = activation(z[i].v[v], max[i], p.loss);
+          for (int v = 0; v < Tl::kVector; ++v) e[v] = activation(z[i][v], max[i], p.loss);
           store_shared(A::place(shared.a[buffer], i), e);
         }
       });
@@ -89,10 +92,11 @@ __global__ void __launch_bounds__(Tile<T>::kThreads, 3) input_gradients_kernel(c
   }
 }
 
-template <class T>
+template <class T, class E>
 __global__ void __launch_bounds__(256)
-    finish_input_gradients_kernel(int64_t batch, int64_t dim, int64_t num_true, Rows<T> state, int64_t num_parts,
-                                  const T* parts, const T* const* label_rows, T* out) {
+    finish_input_gradients_kernel(const Begun begun, int64_t batch, int64_t dim, int64_t num_true, Rows<T> state,
+                                  int64_t num_parts, const T* parts, const E* const* label_rows, T* out) {
+  begun.note();
   const int64_t i = int64_t{blockIdx.x} * blockDim.x + threadIdx.x;
   if (i >= batch * dim) return;
   const int64_t b = i / dim, d = i % dim;
@@ -100,15 +104,15 @@ __global__ void __launch_bounds__(256)
   for (int64_t part = 0; part < num_parts; ++part) sum += static_cast<double>(parts[part * batch * dim + i]);
   sum *= state.scale[b];
   for (int64_t j = b * num_true; j < (b + 1) * num_true; ++j) {
-    sum += state.true_dz[j] * static_cast<double>(label_rows[j][d]);
+    sum += state.true_dz[j] * static_cast<double>(value_of(label_rows[j][d]));
   }
   out[i] = static_cast<T>(sum);
 }
 
 // Of the columns, where the sum is cut into `num_parts`; whole steps of the product.
-template <class T>
+template <class E>
 int64_t length_of_part(int64_t count, int64_t num_parts) {
-  return blocks_of(blocks_of(count, num_parts), Tile<T>::kK) * Tile<T>::kK;
+  return blocks_of(blocks_of(count, num_parts), Tile<E>::kK) * Tile<E>::kK;
 }
 
 }  // namespace
@@ -124,45 +128,46 @@ int64_t parts_of_sum(int64_t m, int64_t n, int64_t length) {
   return parts > 0 ? parts : 1;
 }
 
-template <class T>
-cudaError_t input_gradients(cudaStream_t stream, int64_t batch, int64_t dim, int64_t pitch, ColumnRange columns,
-                            const T* z, const T* const* rows, const Rows<T>& state, Loss loss, int64_t num_parts,
+template <class T, class E>
+cudaError_t input_gradients(const Queue& queue, int64_t batch, int64_t dim, int64_t pitch, ColumnRange columns,
+                            const T* z, const E* const* rows, const Rows<T>& state, Loss loss, int64_t num_parts,
                             T* parts, bool add, Arithmetic arithmetic) {
-  const Problem<T> p{batch,
-                     dim,
-                     pitch,
-                     columns.count,
-                     blocks_of(batch, Tile<T>::kM),
-                     blocks_of(dim, Tile<T>::kN),
-                     length_of_part<T>(columns.count, num_parts),
-                     logits_pitch(columns.count),
-                     z,
-                     rows + columns.begin,
-                     state.max,
-                     loss,
-                     parts,
-                     add};
+  const Problem<T, E> p{batch,
+                        dim,
+                        pitch,
+                        columns.count,
+                        blocks_of(batch, Tile<E>::kM),
+                        blocks_of(dim, Tile<E>::kN),
+                        length_of_part<E>(columns.count, num_parts),
+                        logits_pitch(columns.count),
+                        z,
+                        rows + columns.begin,
+                        state.max,
+                        loss,
+                        parts,
+                        add};
   const int64_t blocks = p.row_tiles * p.dim_tiles * num_parts;
-  return with_arithmetic<T>(arithmetic, [&](auto chosen) {
-    return launch(stream, blocks, Tile<T>::kThreads, input_gradients_kernel<T, chosen.value>, p);
+  return with_arithmetic<E>(arithmetic, [&](auto chosen) {
+    return launch(queue, "input_gradients", blocks, Tile<E>::kThreads, input_gradients_kernel<T, E, chosen.value>, p);
   });
 }
 
-template <class T>
-cudaError_t finish_input_gradients(cudaStream_t stream, int64_t batch, int64_t dim, int64_t num_true,
-                                   const Rows<T>& state, int64_t num_parts, const T* parts, const T* const* label_rows,
+template <class T, class E>
+cudaError_t finish_input_gradients(const Queue& queue, int64_t batch, int64_t dim, int64_t num_true,
+                                   const Rows<T>& state, int64_t num_parts, const T* parts, const E* const* label_rows,
                                    T* out) {
-  return launch(stream, blocks_of(batch * dim, 256), 256, finish_input_gradients_kernel<T>, batch, dim, num_true, state,
-                num_parts, parts, label_rows, out);
+  return launch(queue, "finish_input_gradients", blocks_of(batch * dim, 256), 256, finish_input_gradients_kernel<T, E>,
+                batch, dim, num_true, state, num_parts, parts, label_rows, out);
 }
 
-#define INSTANTIATE(T)                                                                                          \
-  template int64_t parts_of_sum<T>(int64_t, int64_t, int64_t);                                                  \
-  template cudaError_t input_gradients(cudaStream_t, int64_t, int64_t, int64_t, ColumnRange, const T*,          \
-                                       const T* const*, const Rows<T>&, Loss, int64_t, T*, bool, Arithmetic);   \
-  template cudaError_t finish_input_gradients(cudaStream_t, int64_t, int64_t, int64_t, const Rows<T>&, int64_t, \
-                                              const T*, const T* const*, T*);
-SAMPLED_SOFTMAX_FOR_BOTH(INSTANTIATE)
+template int64_t parts_of_sum<float>(int64_t, int64_t, int64_t);
+template int64_t parts_of_sum<double>(int64_t, int64_t, int64_t);
+#define INSTANTIATE(T, E)                                                                                       \
+  template cudaError_t input_gradients(const Queue&, int64_t, int64_t, int64_t, ColumnRange, const T*,          \
+                                       const E* const*, const Rows<T>&, Loss, int64_t, T*, bool, Arithmetic);   \
+  template cudaError_t finish_input_gradients(const Queue&, int64_t, int64_t, int64_t, const Rows<T>&, int64_t, \
+                                              const T*, const E* const*, T*);
+SAMPLED_SOFTMAX_FOR_ROWS(INSTANTIATE)
 #undef INSTANTIATE
 
 }  // namespace cuda

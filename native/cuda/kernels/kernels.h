@@ -2,8 +2,9 @@
 // memory.
 //
 // Letters: B batch, D dim, S sampled classes (columns), T true classes per row. Matrices that are read as rows of D
-// have a pitch of whole 16 bytes, zeros beyond D: `pitch` elements. Each launcher returns what the launch itself
-// returned; what goes wrong while a kernel runs shows later, on the stream.
+// have a pitch of whole 16 bytes, zeros beyond D: `pitch` elements. Their elements are of E, all else is of T: both
+// float, both double, or float beside rows of BFloat16. Each launcher returns what the launch itself returned; what
+// goes wrong while a kernel runs shows later, on the stream.
 #pragma once
 
 #include <cuda_runtime_api.h>
@@ -11,12 +12,19 @@
 #include <cstdint>
 
 #include "core/problem.h"
+#include "cuda/queue.h"
 
 namespace sampled_softmax {
 namespace cuda {
 
-// How products are formed. tf32: on tensor cores, from sm_80 on, of float alone; what double asks is always fma.
-enum class Arithmetic { fma, tf32 };
+// An element of rows that are multiplied as they are stored.
+struct BFloat16 {
+  uint16_t bits;
+};
+
+// How products are formed. On tensor cores, from sm_80 on: tf32 of rows of float, where it is asked for, and bf16 of
+// rows of BFloat16, always.
+enum class Arithmetic { fma, tf32, bf16 };
 
 // Columns [begin, begin + count) of the problem.
 struct ColumnRange {
@@ -50,13 +58,13 @@ struct Rows {
 
 // offset[c] = bias[c] - log(count[c]), in double, rounded once. `bias` and `count` may be null.
 template <class T>
-cudaError_t column_offsets(cudaStream_t stream, int64_t count, const double* bias, const double* expected_count,
+cudaError_t column_offsets(const Queue& queue, int64_t count, const double* bias, const double* expected_count,
                            T* offset);
 
 // true_logits[i] = inputs[i / T] . rows[i] + bias[i] - log(count[i]).
-template <class T>
-cudaError_t true_logits(cudaStream_t stream, int64_t batch, int64_t num_true, int64_t dim, int64_t pitch,
-                        const T* inputs, const T* const* rows, const double* bias, const double* expected_count,
+template <class E>
+cudaError_t true_logits(const Queue& queue, int64_t batch, int64_t num_true, int64_t dim, int64_t pitch,
+                        const E* inputs, const E* const* rows, const double* bias, const double* expected_count,
                         double* logits);
 
 // How many partials a row has of `columns` columns.
@@ -67,9 +75,9 @@ int64_t logits_pitch(int64_t columns);
 
 // The logits of a range of columns, hits left out (-infinity): stored [B][logits_pitch] where `z` is not null, and
 // reduced tile by tile where `partials` are not null.
-template <class T>
-cudaError_t logits(cudaStream_t stream, int64_t batch, ColumnRange columns, int64_t pitch, const T* inputs,
-                   const T* const* rows, const T* offset, const HitTest& hits, Loss loss, T* z,
+template <class T, class E>
+cudaError_t logits(const Queue& queue, int64_t batch, ColumnRange columns, int64_t pitch, const E* inputs,
+                   const E* const* rows, const T* offset, const HitTest& hits, Loss loss, T* z,
                    const Partials<T>& partials, Arithmetic arithmetic = Arithmetic::fma);
 
 struct RowEnd {
@@ -82,7 +90,7 @@ struct RowEnd {
 
 // From the partials to the losses, and to what the gradients need.
 template <class T>
-cudaError_t finish_rows(cudaStream_t stream, int64_t batch, int64_t num_true, const RowEnd& end,
+cudaError_t finish_rows(const Queue& queue, int64_t batch, int64_t num_true, const RowEnd& end,
                         const Partials<T>& partials, const Rows<T>& rows, T* losses);
 
 // In how many parts the sum of a product over `length` is cut, so that its m x n outputs fill the device: a function of
@@ -91,32 +99,32 @@ template <class T>
 int64_t parts_of_sum(int64_t m, int64_t n, int64_t length);
 
 // parts[part][b][d] = (add ? itself : 0) + the sum over the part's columns of activation(z[b][c]) * rows[c][d].
-template <class T>
-cudaError_t input_gradients(cudaStream_t stream, int64_t batch, int64_t dim, int64_t pitch, ColumnRange columns,
-                            const T* z, const T* const* rows, const Rows<T>& state, Loss loss, int64_t num_parts,
+template <class T, class E>
+cudaError_t input_gradients(const Queue& queue, int64_t batch, int64_t dim, int64_t pitch, ColumnRange columns,
+                            const T* z, const E* const* rows, const Rows<T>& state, Loss loss, int64_t num_parts,
                             T* parts, bool add, Arithmetic arithmetic = Arithmetic::fma);
 
 // out[b][d] = scale[b] * the sum over the parts + the sum over j of true_dz[b][j] * label_rows[b][j][d].
-template <class T>
-cudaError_t finish_input_gradients(cudaStream_t stream, int64_t batch, int64_t dim, int64_t num_true,
-                                   const Rows<T>& state, int64_t num_parts, const T* parts, const T* const* label_rows,
+template <class T, class E>
+cudaError_t finish_input_gradients(const Queue& queue, int64_t batch, int64_t dim, int64_t num_true,
+                                   const Rows<T>& state, int64_t num_parts, const T* parts, const E* const* label_rows,
                                    T* out);
 
 // values[row_of[c]][d] = the sum over b of scale[b] * activation(z[b][c]) * inputs[b][d]; row c where `row_of` is null.
-template <class T>
-cudaError_t class_gradients(cudaStream_t stream, int64_t batch, int64_t dim, int64_t pitch, ColumnRange columns,
-                            const T* z, const T* inputs, const Rows<T>& state, Loss loss, const int64_t* row_of,
+template <class T, class E>
+cudaError_t class_gradients(const Queue& queue, int64_t batch, int64_t dim, int64_t pitch, ColumnRange columns,
+                            const T* z, const E* inputs, const Rows<T>& state, Loss loss, const int64_t* row_of,
                             T* values, Arithmetic arithmetic = Arithmetic::fma);
 
 // sums[c] = the sum over b of scale[b] * activation(z[b][c]).
 template <class T>
-cudaError_t column_sums(cudaStream_t stream, int64_t batch, ColumnRange columns, const T* z, const Rows<T>& state,
+cudaError_t column_sums(const Queue& queue, int64_t batch, ColumnRange columns, const T* z, const Rows<T>& state,
                         Loss loss, double* sums);
 
 // values[row_of[i]][d] = true_dz[i] * inputs[i / T][d]; row i where `row_of` is null.
-template <class T>
-cudaError_t label_gradients(cudaStream_t stream, int64_t labels, int64_t num_true, int64_t dim, int64_t pitch,
-                            const double* true_dz, const T* inputs, const int64_t* row_of, T* values);
+template <class T, class E>
+cudaError_t label_gradients(const Queue& queue, int64_t labels, int64_t num_true, int64_t dim, int64_t pitch,
+                            const double* true_dz, const E* inputs, const int64_t* row_of, T* values);
 
 // Slots in the order of their rows: those of segment s are slots[starts[s]] to slots[starts[s + 1]], all of one row,
 // rows[s], in the order in which they are added. A slot below `labels` is a label, another one column `slot - labels`.
@@ -129,12 +137,12 @@ struct Segments {
 };
 
 // values[rows[s]] += the sum over the slots of segment s, in double. `columns`: [S][D], null where no slot is one.
-template <class T>
-cudaError_t merge_class_gradients(cudaStream_t stream, const Segments& segments, int64_t num_true, int64_t dim,
-                                  int64_t pitch, const double* true_dz, const T* inputs, const T* columns, T* values);
+template <class T, class E>
+cudaError_t merge_class_gradients(const Queue& queue, const Segments& segments, int64_t num_true, int64_t dim,
+                                  int64_t pitch, const double* true_dz, const E* inputs, const T* columns, T* values);
 // values[rows[s]] = the same of bias gradients. Without `starts` each slot is a segment; without `rows`, row s.
 template <class T>
-cudaError_t merge_bias_gradients(cudaStream_t stream, const Segments& segments, const double* true_dz,
+cudaError_t merge_bias_gradients(const Queue& queue, const Segments& segments, const double* true_dz,
                                  const double* columns, T* values);
 
 }  // namespace cuda

@@ -1,12 +1,13 @@
 // Logits of a tile of rows and columns: product, offset, accidental hits, and each row's maximum and sum over the tile.
 //
-// Bytes read: a tile of inputs and one of class rows for every 2 * D * kM * kN flops, that is 4 * D * (kM + kN) bytes,
-// mostly from the L2 cache: 21 flops a byte (float), so that the multiply-adds bound it from D = 16 on.
+// Bytes read: a tile of inputs and one of class rows for every 2 * D * kM * kN flops, that is 4 * D * (kM + kN) bytes
+// (half of it in bfloat16), mostly from the L2 cache: 21 flops a byte (float), so that the multiply-adds bound it from
+// D = 16 on; on tensor cores shared memory does, as tensor_product.cuh counts, from about D = 64.
 // Writes 4 * B * S bytes where the logits are kept. The two partials of a row and tile are written by single lanes: 12
 // bytes of 64 * 4.
 //
-// Up to 240 registers (168 with tensor cores) and 30 KB of shared memory: 2 blocks (3) of 4 warps on each
-// multiprocessor of an A100, H100, L4 or RTX 4090. Capped at 168, the multiply-adds would spill on three of seven
+// Up to 254 registers (190 with tensor cores, 163 on an H100) and 30 KB of shared memory: 2 blocks of 4 warps (3) on
+// each multiprocessor of an A100, H100, L4 or RTX 4090. Capped at 168, the multiply-adds would spill on three of seven
 // architectures.
 #include "cuda/kernels/activation.cuh"
 #include "cuda/kernels/kernels.h"
@@ -34,11 +35,11 @@ __device__ __forceinline__ bool is_hit(const int64_t* labels, int64_t num_true, 
   return begin < num_true && labels[begin] == key;
 }
 
-template <class T>
+template <class T, class E>
 struct Problem {
   int64_t batch, count, row_tiles, pitch, z_pitch;
-  const T* inputs;
-  const T* const* rows;
+  const E* inputs;
+  const E* const* rows;
   const T* offset;
   HitTest hits;
   Loss loss;
@@ -48,17 +49,19 @@ struct Problem {
 
 // A block of threads has a tile of kM rows of the batch and kN columns. Two blocks to a multiprocessor: left to itself,
 // ptxas aims at a third on some GPUs (sm_86, sm_90, sm_120) and spills for it.
-template <class T, Arithmetic arithmetic>
-__global__ void __launch_bounds__(Tile<T>::kThreads, 2) logits_kernel(const Problem<T> p) {
-  using Product = cuda::Product<T, arithmetic, Inside::k, Inside::k>;
-  using Tl = Tile<T>;
+template <class T, class E, Arithmetic arithmetic>
+__global__ void __launch_bounds__(Tile<E>::kThreads, 2) logits_kernel(const Begun begun, const Problem<T, E> p) {
+  begun.note();
+  if constexpr (!can_multiply<arithmetic>()) return;
+  using Product = cuda::Product<E, arithmetic, Inside::k, Inside::k>;
+  using Tl = Tile<E>;
   constexpr int kRows = Product::kRows, kColumns = Product::kColumns;
   __shared__ typename Product::Shared shared;
   const int64_t row_tile = blockIdx.x % p.row_tiles, column_tile = blockIdx.x / p.row_tiles;
   const int64_t first_row = row_tile * Tl::kM, first_column = column_tile * Tl::kN;
 
-  const T* a[Product::A::kEach];
-  const T* b[Product::B::kEach];
+  const E* a[Product::A::kEach];
+  const E* b[Product::B::kEach];
 #pragma unroll
   for (int i = 0; i < Product::A::kEach; ++i) {
     const int64_t row = first_row + Product::A::other_of(i);
@@ -70,15 +73,7 @@ __global__ void __launch_bounds__(Tile<T>::kThreads, 2) logits_kernel(const Prob
     b[i] = column < p.count ? p.rows[column] : nullptr;
   }
   Product product;
-  // From the offset on, as on the CPU: after the products its rounding would be one more.
-#pragma unroll
-  for (int j = 0; j < kColumns; ++j) {
-    const int64_t column = first_column + Product::n_of(j);
-    const T offset = column < p.count ? p.offset[column] : T(0);
-#pragma unroll
-    for (int i = 0; i < kRows; ++i) product.sum[i][j] = offset;
-  }
-  add_products<T>(
+  add_products(
       product, shared, 0, p.pitch,
       [&](int64_t k0, int buffer) {
 #pragma unroll
@@ -99,6 +94,10 @@ __global__ void __launch_bounds__(Tile<T>::kThreads, 2) logits_kernel(const Prob
   for (int j = 0; j < kColumns; ++j) {
     const int64_t column = first_column + Product::n_of(j);
     key[j] = p.hits.keys && column < p.count ? p.hits.keys[column] : -1;
+    // Last, as on the CPU: small products of small integers then have one rounding, whatever the offset is.
+    const T offset = column < p.count ? p.offset[column] : T(0);
+#pragma unroll
+    for (int i = 0; i < kRows; ++i) product.sum[i][j] += offset;
   }
   // Bit i * kColumns + j. In a loop of its own, not unrolled: inside the next it would be there kRows * kColumns times.
   uint64_t hits = 0;
@@ -163,35 +162,36 @@ int64_t partials_per_row(int64_t columns) {
   return blocks_of(columns, Tile<T>::kN);
 }
 
-template <class T>
-cudaError_t logits(cudaStream_t stream, int64_t batch, ColumnRange columns, int64_t pitch, const T* inputs,
-                   const T* const* rows, const T* offset, const HitTest& hits, Loss loss, T* z,
+template <class T, class E>
+cudaError_t logits(const Queue& queue, int64_t batch, ColumnRange columns, int64_t pitch, const E* inputs,
+                   const E* const* rows, const T* offset, const HitTest& hits, Loss loss, T* z,
                    const Partials<T>& partials, Arithmetic arithmetic) {
-  const int64_t row_tiles = blocks_of(batch, Tile<T>::kM), column_tiles = blocks_of(columns.count, Tile<T>::kN);
-  Problem<T> p{batch,
-               columns.count,
-               row_tiles,
-               pitch,
-               logits_pitch(columns.count),
-               inputs,
-               rows + columns.begin,
-               offset + columns.begin,
-               hits,
-               loss,
-               z,
-               partials};
-  if (partials.max) p.partials.max += columns.begin / Tile<T>::kN, p.partials.sum += columns.begin / Tile<T>::kN;
+  const int64_t row_tiles = blocks_of(batch, Tile<E>::kM), column_tiles = blocks_of(columns.count, Tile<E>::kN);
+  Problem<T, E> p{batch,
+                  columns.count,
+                  row_tiles,
+                  pitch,
+                  logits_pitch(columns.count),
+                  inputs,
+                  rows + columns.begin,
+                  offset + columns.begin,
+                  hits,
+                  loss,
+                  z,
+                  partials};
+  if (partials.max) p.partials.max += columns.begin / Tile<E>::kN, p.partials.sum += columns.begin / Tile<E>::kN;
   if (hits.keys) p.hits.keys += columns.begin;
-  return with_arithmetic<T>(arithmetic, [&](auto chosen) {
-    return launch(stream, row_tiles * column_tiles, Tile<T>::kThreads, logits_kernel<T, chosen.value>, p);
+  return with_arithmetic<E>(arithmetic, [&](auto chosen) {
+    return launch(queue, "logits", row_tiles * column_tiles, Tile<E>::kThreads, logits_kernel<T, E, chosen.value>, p);
   });
 }
 
-#define INSTANTIATE(T)                                                                                          \
-  template int64_t partials_per_row<T>(int64_t);                                                                \
-  template cudaError_t logits(cudaStream_t, int64_t, ColumnRange, int64_t, const T*, const T* const*, const T*, \
+template int64_t partials_per_row<float>(int64_t);
+template int64_t partials_per_row<double>(int64_t);
+#define INSTANTIATE(T, E)                                                                                       \
+  template cudaError_t logits(const Queue&, int64_t, ColumnRange, int64_t, const E*, const E* const*, const T*, \
                               const HitTest&, Loss, T*, const Partials<T>&, Arithmetic);
-SAMPLED_SOFTMAX_FOR_BOTH(INSTANTIATE)
+SAMPLED_SOFTMAX_FOR_ROWS(INSTANTIATE)
 #undef INSTANTIATE
 
 }  // namespace cuda

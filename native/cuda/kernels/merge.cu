@@ -9,28 +9,30 @@ namespace {
 
 constexpr int kThreads = 128;
 
-template <class T>
+template <class T, class E>
 __global__ void __launch_bounds__(kThreads)
-    label_gradients_kernel(int64_t num_true, int64_t dim, int64_t pitch, const double* true_dz, const T* inputs,
-                           const int64_t* row_of, T* values) {
+    label_gradients_kernel(const Begun begun, int64_t num_true, int64_t dim, int64_t pitch, const double* true_dz,
+                           const E* inputs, const int64_t* row_of, T* values) {
+  begun.note();
   const int64_t i = blockIdx.x;
-  const T* x = inputs + i / num_true * pitch;
+  const E* x = inputs + i / num_true * pitch;
   const T dz = static_cast<T>(true_dz[i]);
   T* out = values + (row_of ? row_of[i] : i) * dim;
-  for (int64_t d = threadIdx.x; d < dim; d += kThreads) out[d] = dz * x[d];
+  for (int64_t d = threadIdx.x; d < dim; d += kThreads) out[d] = dz * value_of(x[d]);
 }
 
-template <class T>
+template <class T, class E>
 __global__ void __launch_bounds__(kThreads)
-    merge_class_gradients_kernel(Segments segments, int64_t num_true, int64_t dim, int64_t pitch, const double* true_dz,
-                                 const T* inputs, const T* columns, T* values) {
+    merge_class_gradients_kernel(const Begun begun, Segments segments, int64_t num_true, int64_t dim, int64_t pitch,
+                                 const double* true_dz, const E* inputs, const T* columns, T* values) {
+  begun.note();
   const int64_t s = blockIdx.x;
   T* out = values + segments.rows[s] * dim;
   for (int64_t d = threadIdx.x; d < dim; d += kThreads) {
     double sum = static_cast<double>(out[d]);
     for (int64_t i = segments.starts[s]; i < segments.starts[s + 1]; ++i) {
       const int64_t slot = segments.slots[i];
-      sum += slot < segments.labels ? true_dz[slot] * static_cast<double>(inputs[slot / num_true * pitch + d])
+      sum += slot < segments.labels ? true_dz[slot] * static_cast<double>(value_of(inputs[slot / num_true * pitch + d]))
                                     : static_cast<double>(columns[(slot - segments.labels) * dim + d]);
     }
     out[d] = static_cast<T>(sum);
@@ -39,7 +41,9 @@ __global__ void __launch_bounds__(kThreads)
 
 template <class T>
 __global__ void __launch_bounds__(kThreads)
-    merge_bias_gradients_kernel(Segments segments, const double* true_dz, const double* columns, T* values) {
+    merge_bias_gradients_kernel(const Begun begun, Segments segments, const double* true_dz, const double* columns,
+                                T* values) {
+  begun.note();
   const int64_t s = int64_t{blockIdx.x} * kThreads + threadIdx.x;
   if (s >= segments.count) return;
   const bool alone = !segments.starts;
@@ -54,33 +58,36 @@ __global__ void __launch_bounds__(kThreads)
 
 }  // namespace
 
-template <class T>
-cudaError_t label_gradients(cudaStream_t stream, int64_t labels, int64_t num_true, int64_t dim, int64_t pitch,
-                            const double* true_dz, const T* inputs, const int64_t* row_of, T* values) {
-  return launch(stream, labels, kThreads, label_gradients_kernel<T>, num_true, dim, pitch, true_dz, inputs, row_of,
-                values);
+template <class T, class E>
+cudaError_t label_gradients(const Queue& queue, int64_t labels, int64_t num_true, int64_t dim, int64_t pitch,
+                            const double* true_dz, const E* inputs, const int64_t* row_of, T* values) {
+  return launch(queue, "label_gradients", labels, kThreads, label_gradients_kernel<T, E>, num_true, dim, pitch, true_dz,
+                inputs, row_of, values);
+}
+
+template <class T, class E>
+cudaError_t merge_class_gradients(const Queue& queue, const Segments& segments, int64_t num_true, int64_t dim,
+                                  int64_t pitch, const double* true_dz, const E* inputs, const T* columns, T* values) {
+  return launch(queue, "merge_class_gradients", segments.count, kThreads, merge_class_gradients_kernel<T, E>, segments,
+                num_true, dim, pitch, true_dz, inputs, columns, values);
 }
 
 template <class T>
-cudaError_t merge_class_gradients(cudaStream_t stream, const Segments& segments, int64_t num_true, int64_t dim,
-                                  int64_t pitch, const double* true_dz, const T* inputs, const T* columns, T* values) {
-  return launch(stream, segments.count, kThreads, merge_class_gradients_kernel<T>, segments, num_true, dim, pitch,
-                true_dz, inputs, columns, values);
-}
-
-template <class T>
-cudaError_t merge_bias_gradients(cudaStream_t stream, const Segments& segments, const double* true_dz,
+cudaError_t merge_bias_gradients(const Queue& queue, const Segments& segments, const double* true_dz,
                                  const double* columns, T* values) {
-  return launch(stream, blocks_of(segments.count, kThreads), kThreads, merge_bias_gradients_kernel<T>, segments,
-                true_dz, columns, values);
+  return launch(queue, "merge_bias_gradients", blocks_of(segments.count, kThreads), kThreads,
+                merge_bias_gradients_kernel<T>, segments, true_dz, columns, values);
 }
 
-#define INSTANTIATE(T)                                                                                                \
-  template cudaError_t label_gradients(cudaStream_t, int64_t, int64_t, int64_t, int64_t, const double*, const T*,     \
+#define INSTANTIATE(T, E)                                                                                             \
+  template cudaError_t label_gradients(const Queue&, int64_t, int64_t, int64_t, int64_t, const double*, const E*,     \
                                        const int64_t*, T*);                                                           \
-  template cudaError_t merge_class_gradients(cudaStream_t, const Segments&, int64_t, int64_t, int64_t, const double*, \
-                                             const T*, const T*, T*);                                                 \
-  template cudaError_t merge_bias_gradients(cudaStream_t, const Segments&, const double*, const double*, T*);
+  template cudaError_t merge_class_gradients(const Queue&, const Segments&, int64_t, int64_t, int64_t, const double*, \
+                                             const E*, const T*, T*);
+SAMPLED_SOFTMAX_FOR_ROWS(INSTANTIATE)
+#undef INSTANTIATE
+#define INSTANTIATE(T) \
+  template cudaError_t merge_bias_gradients(const Queue&, const Segments&, const double*, const double*, T*);
 SAMPLED_SOFTMAX_FOR_BOTH(INSTANTIATE)
 #undef INSTANTIATE
 

@@ -8,22 +8,35 @@
 
 #include <cstdint>
 
+#include "cuda/kernels/kernels.h"
+
 namespace sampled_softmax {
 namespace cuda {
 
-// The tile of a block of threads. kK values of k are in shared memory at a time.
-template <class T>
+// The tile of a block of threads whose operands are of E in shared memory, kK values of k at a time: 64 bytes.
+template <class E>
 struct Tile {
-  static constexpr int kVector = 16 / static_cast<int>(sizeof(T));  // elements of one access
+  static constexpr int kVector = 16 / static_cast<int>(sizeof(E));  // elements of one access
   static constexpr int kThreads = 128;
-  static constexpr int kM = sizeof(T) == 4 ? 128 : 64, kN = sizeof(T) == 4 ? 64 : 32;
-  static constexpr int kK = sizeof(T) == 4 ? 16 : 8;
+  static constexpr int kM = sizeof(E) == 8 ? 64 : 128, kN = sizeof(E) == 8 ? 32 : 64;
+  static constexpr int kK = 64 / static_cast<int>(sizeof(E));
 };
 
-template <class T>
+template <class E>
 struct alignas(16) Vector {
-  T v[Tile<T>::kVector];
+  E v[Tile<E>::kVector];
 };
+
+// Elements side by side, in accesses of 16 bytes.
+template <class T, int count>
+static __device__ __forceinline__ void load_global(const T* from, T (&to)[count]) {
+#pragma unroll
+  for (int i = 0; i < count; i += Tile<T>::kVector) {
+    const Vector<T> v = *reinterpret_cast<const Vector<T>*>(from + i);
+#pragma unroll
+    for (int e = 0; e < Tile<T>::kVector; ++e) to[i + e] = v.v[e];
+  }
+}
 
 // Stores of elements side by side, by one instruction. In assembler: of what nvcc finds on several paths (aligned or
 // not, one loss or another) it makes stores of single elements.
@@ -48,6 +61,21 @@ static __device__ __forceinline__ void store_shared(float* to, const float (&v)[
 static __device__ __forceinline__ void store_shared(double* to, const double (&v)[2]) {
   const uint32_t shared = static_cast<uint32_t>(__cvta_generic_to_shared(to));
   asm volatile("st.shared.v2.f64 [%0], {%1, %2};" ::"r"(shared), "d"(v[0]), "d"(v[1]) : "memory");
+}
+
+// Rounded to nearest; a NaN stays one.
+static __device__ __forceinline__ void store_shared(BFloat16* to, const float (&v)[8]) {
+#if __CUDA_ARCH__ >= 800
+  uint32_t pairs[4];
+#pragma unroll
+  for (int i = 0; i < 4; ++i) {
+    asm("cvt.rn.bf16x2.f32 %0, %1, %2;" : "=r"(pairs[i]) : "f"(v[2 * i + 1]), "f"(v[2 * i]));
+  }
+  const uint32_t shared = static_cast<uint32_t>(__cvta_generic_to_shared(to));
+  asm volatile("st.shared.v4.b32 [%0], {%1, %2, %3, %4};" ::"r"(shared), "r"(pairs[0]), "r"(pairs[1]), "r"(pairs[2]),
+               "r"(pairs[3])
+               : "memory");
+#endif
 }
 
 enum class Inside { k, other };
@@ -77,14 +105,15 @@ static __device__ __forceinline__ void wait_for_copies() {
 }
 
 // One operand: `kOther` values of m (or n), each with kK of k.
-template <class T, Inside inside, int kOther>
+template <class E, Inside inside, int kOther>
 struct Operand {
-  using Tl = Tile<T>;
+  using Tl = Tile<E>;
   static constexpr int kVector = Tl::kVector, kK = Tl::kK;
   static constexpr bool kKInside = inside == Inside::k;
   // Padding against bank conflicts, of vectors and of tensor-core fragments alike. k inside: rows start 20 banks apart,
-  // so that eight of them cover all 32, four banks each. k outside: 8 banks apart, so that four of them do, eight each.
-  static constexpr int kStride = kKInside ? kK + kVector : kOther + 2 * kVector;
+  // so that eight of them cover all 32, four banks each. k outside: 8 banks apart, so that four of them do, eight each;
+  // of bfloat16 4, so that eight do, which ldmatrix reads at once.
+  static constexpr int kStride = kKInside ? kK + kVector : kOther + (sizeof(E) == 2 ? 1 : 2) * kVector;
   static constexpr int kElements = (kKInside ? kOther : kK) * kStride;
   // The tile in vectors, and how many of them each thread brings.
   static constexpr int kInsideVectors = (kKInside ? kK : kOther) / kVector;
@@ -108,33 +137,34 @@ struct Operand {
   static __device__ __forceinline__ int offset(int other, int k) {
     return kKInside ? other * kStride + k : k * kStride + other;
   }
-  static __device__ __forceinline__ T* place(T* shared, int i) { return shared + offset(other_of(i), k_of(i)); }
+  static __device__ __forceinline__ E* place(E* shared, int i) { return shared + offset(other_of(i), k_of(i)); }
 };
 
 // Both operands, in two buffers: while one is multiplied, the other is filled.
-template <class T, Inside inside_a, Inside inside_b>
+template <class E, Inside inside_a, Inside inside_b>
 struct Operands {
-  using A = Operand<T, inside_a, Tile<T>::kM>;
-  using B = Operand<T, inside_b, Tile<T>::kN>;
+  using A = Operand<E, inside_a, Tile<E>::kM>;
+  using B = Operand<E, inside_b, Tile<E>::kN>;
   struct Shared {
-    alignas(16) T a[2][A::kElements];
-    alignas(16) T b[2][B::kElements];
+    alignas(16) E a[2][A::kElements];
+    alignas(16) E b[2][B::kElements];
   };
 };
 
 // Adds the products over k in [begin, end), in ascending order. fetch(k, buffer) starts to bring both operands for kK
 // values of k from k on, and store(buffer) puts what it has in registers into shared memory.
-template <class T, class Product, class Fetch, class Store>
+template <class Product, class Fetch, class Store>
 static __device__ __forceinline__ void add_products(Product& product, typename Product::Shared& shared, int64_t begin,
                                                     int64_t end, Fetch&& fetch, Store&& store) {
+  constexpr int kK = Product::A::kK;
   if (begin >= end) return;
   fetch(begin, 0);
   end_of_copies();
   store(0);
   int buffer = 0;
-  for (int64_t k = begin; k < end; k += Tile<T>::kK, buffer ^= 1) {
-    const bool more = k + Tile<T>::kK < end;
-    if (more) fetch(k + Tile<T>::kK, buffer ^ 1);
+  for (int64_t k = begin; k < end; k += kK, buffer ^= 1) {
+    const bool more = k + kK < end;
+    if (more) fetch(k + kK, buffer ^ 1);
     end_of_copies();
     wait_for_copies<1>();
     __syncthreads();

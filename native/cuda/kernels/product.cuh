@@ -10,24 +10,42 @@
 namespace sampled_softmax {
 namespace cuda {
 
-template <class T, Arithmetic arithmetic, Inside inside_a, Inside inside_b>
+template <class E, Arithmetic arithmetic, Inside inside_a, Inside inside_b>
 struct ProductOf {
-  using Type = FmaProduct<T, inside_a, inside_b>;
+  using Type = FmaProduct<E, inside_a, inside_b>;
 };
 template <Inside inside_a, Inside inside_b>
 struct ProductOf<float, Arithmetic::tf32, inside_a, inside_b> {
-  using Type = TensorProduct<inside_a, inside_b>;
+  using Type = Tf32Product<inside_a, inside_b>;
 };
-template <class T, Arithmetic arithmetic, Inside inside_a, Inside inside_b>
-using Product = typename ProductOf<T, arithmetic, inside_a, inside_b>::Type;
+template <Inside inside_a, Inside inside_b>
+struct ProductOf<BFloat16, Arithmetic::bf16, inside_a, inside_b> {
+  using Type = Bfloat16Product<inside_a, inside_b>;
+};
+template <class E, Arithmetic arithmetic, Inside inside_a, Inside inside_b>
+using Product = typename ProductOf<E, arithmetic, inside_a, inside_b>::Type;
 
-// Calls launch with the arithmetic as a constant, one that T has kernels for.
-template <class T, class Launch>
+// Whether the GPU that is compiled for can do it. Kernels that it cannot are empty, and are not launched.
+template <Arithmetic arithmetic>
+static __device__ constexpr bool can_multiply() {
+#if __CUDA_ARCH__ >= 800
+  return true;
+#else
+  return arithmetic == Arithmetic::fma;
+#endif
+}
+
+// Calls launch with the arithmetic as a constant, one that rows of E have kernels for.
+template <class E, class Launch>
 static cudaError_t with_arithmetic(Arithmetic arithmetic, Launch&& launch) {
-  if constexpr (std::is_same_v<T, float>) {
-    if (arithmetic == Arithmetic::tf32) return launch(std::integral_constant<Arithmetic, Arithmetic::tf32>());
+  if constexpr (std::is_same_v<E, BFloat16>) {
+    return launch(std::integral_constant<Arithmetic, Arithmetic::bf16>());
+  } else {
+    if constexpr (std::is_same_v<E, float>) {
+      if (arithmetic == Arithmetic::tf32) return launch(std::integral_constant<Arithmetic, Arithmetic::tf32>());
+    }
+    return launch(std::integral_constant<Arithmetic, Arithmetic::fma>());
   }
-  return launch(std::integral_constant<Arithmetic, Arithmetic::fma>());
 }
 
 }  // namespace cuda

@@ -25,30 +25,36 @@ __device__ __forceinline__ double offset_of(const double* bias, const double* ex
 }
 
 template <class T>
-__global__ void __launch_bounds__(256)
-    column_offsets_kernel(int64_t count, const double* bias, const double* expected_count, T* offset) {
+__global__ void __launch_bounds__(256) column_offsets_kernel(const Begun begun, int64_t count, const double* bias,
+                                                             const double* expected_count, T* offset) {
+  begun.note();
   const int64_t c = int64_t{blockIdx.x} * blockDim.x + threadIdx.x;
   if (c < count) offset[c] = static_cast<T>(offset_of(bias, expected_count, c));
 }
 
-template <class T>
+template <class E>
 __global__ void __launch_bounds__(kWarp* kWarps)
-    true_logits_kernel(int64_t labels, int64_t num_true, int64_t dim, int64_t pitch, const T* inputs,
-                       const T* const* rows, const double* bias, const double* expected_count, double* logits) {
+    true_logits_kernel(const Begun begun, int64_t labels, int64_t num_true, int64_t dim, int64_t pitch, const E* inputs,
+                       const E* const* rows, const double* bias, const double* expected_count, double* logits) {
+  begun.note();
   const int64_t i = global_warp();
   if (i >= labels) return;
-  const T *x = inputs + i / num_true * pitch, *w = rows[i];
+  const E *x = inputs + i / num_true * pitch, *w = rows[i];
   // In double, which the reading of rows hides even where it is slow: a bias gradient may be what is left when the
   // logit of a true class meets that of the same class drawn.
   double sum = 0;
-  for (int64_t d = lane(); d < dim; d += kWarp) sum = fma(static_cast<double>(x[d]), static_cast<double>(w[d]), sum);
+  for (int64_t d = lane(); d < dim; d += kWarp) {
+    sum = fma(static_cast<double>(value_of(x[d])), static_cast<double>(value_of(w[d])), sum);
+  }
   const double total = warp_sum(sum);
   if (lane() == 0) logits[i] = total + offset_of(bias, expected_count, i);
 }
 
 template <class T>
 __global__ void __launch_bounds__(kWarp* kWarps)
-    finish_rows_kernel(int64_t batch, int64_t num_true, RowEnd end, Partials<T> partials, Rows<T> rows, T* losses) {
+    finish_rows_kernel(const Begun begun, int64_t batch, int64_t num_true, RowEnd end, Partials<T> partials,
+                       Rows<T> rows, T* losses) {
+  begun.note();
   const int64_t b = global_warp();
   if (b >= batch) return;
   double* logits = rows.true_logits + b * num_true;
@@ -95,34 +101,38 @@ __global__ void __launch_bounds__(kWarp* kWarps)
 }  // namespace
 
 template <class T>
-cudaError_t column_offsets(cudaStream_t stream, int64_t count, const double* bias, const double* expected_count,
+cudaError_t column_offsets(const Queue& queue, int64_t count, const double* bias, const double* expected_count,
                            T* offset) {
-  return launch(stream, blocks_of(count, 256), 256, column_offsets_kernel<T>, count, bias, expected_count, offset);
+  return launch(queue, "column_offsets", blocks_of(count, 256), 256, column_offsets_kernel<T>, count, bias,
+                expected_count, offset);
 }
 
-template <class T>
-cudaError_t true_logits(cudaStream_t stream, int64_t batch, int64_t num_true, int64_t dim, int64_t pitch,
-                        const T* inputs, const T* const* rows, const double* bias, const double* expected_count,
+template <class E>
+cudaError_t true_logits(const Queue& queue, int64_t batch, int64_t num_true, int64_t dim, int64_t pitch,
+                        const E* inputs, const E* const* rows, const double* bias, const double* expected_count,
                         double* logits) {
   const int64_t labels = batch * num_true;
-  return launch(stream, blocks_of(labels, kWarps), kWarp * kWarps, true_logits_kernel<T>, labels, num_true, dim, pitch,
-                inputs, rows, bias, expected_count, logits);
+  return launch(queue, "true_logits", blocks_of(labels, kWarps), kWarp * kWarps, true_logits_kernel<E>, labels,
+                num_true, dim, pitch, inputs, rows, bias, expected_count, logits);
 }
 
 template <class T>
-cudaError_t finish_rows(cudaStream_t stream, int64_t batch, int64_t num_true, const RowEnd& end,
+cudaError_t finish_rows(const Queue& queue, int64_t batch, int64_t num_true, const RowEnd& end,
                         const Partials<T>& partials, const Rows<T>& rows, T* losses) {
-  return launch(stream, blocks_of(batch, kWarps), kWarp * kWarps, finish_rows_kernel<T>, batch, num_true, end, partials,
-                rows, losses);
+  return launch(queue, "finish_rows", blocks_of(batch, kWarps), kWarp * kWarps, finish_rows_kernel<T>, batch, num_true,
+                end, partials, rows, losses);
 }
 
 #define INSTANTIATE(T)                                                                                                \
-  template cudaError_t column_offsets(cudaStream_t, int64_t, const double*, const double*, T*);                       \
-  template cudaError_t true_logits(cudaStream_t, int64_t, int64_t, int64_t, int64_t, const T*, const T* const*,       \
-                                   const double*, const double*, double*);                                            \
-  template cudaError_t finish_rows(cudaStream_t, int64_t, int64_t, const RowEnd&, const Partials<T>&, const Rows<T>&, \
+  template cudaError_t column_offsets(const Queue&, int64_t, const double*, const double*, T*);                       \
+  template cudaError_t finish_rows(const Queue&, int64_t, int64_t, const RowEnd&, const Partials<T>&, const Rows<T>&, \
                                    T*);
 SAMPLED_SOFTMAX_FOR_BOTH(INSTANTIATE)
+#undef INSTANTIATE
+#define INSTANTIATE(T, E)                                                                                       \
+  template cudaError_t true_logits(const Queue&, int64_t, int64_t, int64_t, int64_t, const E*, const E* const*, \
+                                   const double*, const double*, double*);
+SAMPLED_SOFTMAX_FOR_ROWS(INSTANTIATE)
 #undef INSTANTIATE
 
 }  // namespace cuda

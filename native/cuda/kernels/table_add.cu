@@ -17,9 +17,10 @@ __host__ __device__ constexpr int width_of_sum(size_t from, size_t to) {
 // kPadded: rows of values begin at 16 bytes and may be read to the end of their last piece.
 template <class To, class From, bool kPadded>
 __global__ void __launch_bounds__(kRowThreads, kRowBlocks)
-    add_rows_kernel(int64_t count, int64_t dim, const typename From::Type* values, int64_t values_pitch,
-                    const int64_t* starts, double scale, typename To::Type* to, int64_t pitch, const int64_t* rows,
-                    int lanes_log2) {
+    add_rows_kernel(const Begun begun, int64_t count, int64_t dim, const typename From::Type* values,
+                    int64_t values_pitch, const int64_t* starts, double scale, typename To::Type* to, int64_t pitch,
+                    const int64_t* rows, int lanes_log2) {
+  begun.note();
   using F = typename From::Type;
   using T = typename To::Type;
   constexpr int kWidth = width_of_sum(sizeof(F), sizeof(T));
@@ -61,7 +62,7 @@ __global__ void __launch_bounds__(kRowThreads, kRowBlocks)
 
 }  // namespace
 
-cudaError_t add_rows(cudaStream_t stream, int64_t count, int64_t dim, const RowsOf& values, const int64_t* starts,
+cudaError_t add_rows(const Queue& queue, int64_t count, int64_t dim, const RowsOf& values, const int64_t* starts,
                      double scale, const RowsOf& to) {
   cudaError_t error = cudaSuccess;
   with_element(to.dtype, [&](auto to_element) {
@@ -73,7 +74,7 @@ cudaError_t add_rows(cudaStream_t stream, int64_t count, int64_t dim, const Rows
       if constexpr (sizeof(typename From::Type) >= 4) {  // dense rows come from losses
         if (values.pitch % (16 / sizeof(typename From::Type))) kernel = add_rows_kernel<To, From, false>;
       }
-      error = launch(stream, grid.blocks, kRowThreads, kernel, count, dim,
+      error = launch(queue, "add_rows", grid.blocks, kRowThreads, kernel, count, dim,
                      static_cast<const typename From::Type*>(values.data), values.pitch, starts, scale,
                      static_cast<typename To::Type*>(to.data), to.pitch, to.index, grid.lanes_log2);
     });

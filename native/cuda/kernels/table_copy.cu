@@ -13,9 +13,10 @@ namespace {
 
 template <class From, class To>
 __global__ void __launch_bounds__(kRowThreads, kRowBlocks)
-    copy_rows_kernel(int64_t count, int64_t dim, const typename From::Type* from, int64_t from_pitch,
+    copy_rows_kernel(const Begun begun, int64_t count, int64_t dim, const typename From::Type* from, int64_t from_pitch,
                      const int64_t* from_index, typename To::Type* to, int64_t to_pitch, const int64_t* to_index,
                      int lanes_log2) {
+  begun.note();
   using F = typename From::Type;
   using T = typename To::Type;
   // A piece of N elements never crosses the end of a padded row of either dtype.
@@ -42,8 +43,9 @@ __global__ void __launch_bounds__(kRowThreads, kRowBlocks)
 
 template <class From>
 __global__ void __launch_bounds__(kRowThreads, kRowBlocks)
-    gather_biases_kernel(int64_t count, const typename From::Type* from, int64_t pitch, const int64_t* index,
-                         const int64_t* to, double* out) {
+    gather_biases_kernel(const Begun begun, int64_t count, const typename From::Type* from, int64_t pitch,
+                         const int64_t* index, const int64_t* to, double* out) {
+  begun.note();
   const int64_t stride = int64_t{gridDim.x} * kRowThreads;
   for (int64_t k = int64_t{blockIdx.x} * kRowThreads + threadIdx.x; k < count; k += stride) {
     out[to ? to[k] : k] = From::load(from[(index ? index[k] : k) * pitch]);
@@ -51,7 +53,8 @@ __global__ void __launch_bounds__(kRowThreads, kRowBlocks)
 }
 
 __global__ void __launch_bounds__(kRowThreads, kRowBlocks)
-    row_pointers_kernel(int64_t count, const char* data, int64_t row_bytes, const void** out) {
+    row_pointers_kernel(const Begun begun, int64_t count, const char* data, int64_t row_bytes, const void** out) {
+  begun.note();
   const int64_t stride = int64_t{gridDim.x} * kRowThreads;
   for (int64_t k = int64_t{blockIdx.x} * kRowThreads + threadIdx.x; k < count; k += stride) {
     out[k] = data + k * row_bytes;
@@ -60,7 +63,7 @@ __global__ void __launch_bounds__(kRowThreads, kRowBlocks)
 
 }  // namespace
 
-cudaError_t copy_rows(cudaStream_t stream, int64_t count, int64_t dim, const RowsOf& from, const RowsOf& to) {
+cudaError_t copy_rows(const Queue& queue, int64_t count, int64_t dim, const RowsOf& from, const RowsOf& to) {
   cudaError_t error = cudaSuccess;
   with_element(from.dtype, [&](auto from_element) {
     with_element(to.dtype, [&](auto to_element) {
@@ -68,7 +71,7 @@ cudaError_t copy_rows(cudaStream_t stream, int64_t count, int64_t dim, const Row
       using To = decltype(to_element);
       const size_t wider = size_of(from.dtype) > size_of(to.dtype) ? size_of(from.dtype) : size_of(to.dtype);
       const RowGrid grid = row_grid(count, to.pitch / (16 / static_cast<int64_t>(wider)));
-      error = launch(stream, grid.blocks, kRowThreads, copy_rows_kernel<From, To>, count, dim,
+      error = launch(queue, "copy_rows", grid.blocks, kRowThreads, copy_rows_kernel<From, To>, count, dim,
                      static_cast<const typename From::Type*>(from.data), from.pitch, from.index,
                      static_cast<typename To::Type*>(to.data), to.pitch, to.index, grid.lanes_log2);
     });
@@ -76,18 +79,18 @@ cudaError_t copy_rows(cudaStream_t stream, int64_t count, int64_t dim, const Row
   return error;
 }
 
-cudaError_t gather_biases(cudaStream_t stream, int64_t count, const RowsOf& from, const int64_t* to, double* out) {
+cudaError_t gather_biases(const Queue& queue, int64_t count, const RowsOf& from, const int64_t* to, double* out) {
   cudaError_t error = cudaSuccess;
   with_element(from.dtype, [&](auto element) {
     using From = decltype(element);
-    error = launch(stream, row_grid(count, 1).blocks, kRowThreads, gather_biases_kernel<From>, count,
+    error = launch(queue, "gather_biases", row_grid(count, 1).blocks, kRowThreads, gather_biases_kernel<From>, count,
                    static_cast<const typename From::Type*>(from.data), from.pitch, from.index, to, out);
   });
   return error;
 }
 
-cudaError_t row_pointers(cudaStream_t stream, int64_t count, const RowsOf& rows, const void** out) {
-  return launch(stream, row_grid(count, 1).blocks, kRowThreads, row_pointers_kernel, count,
+cudaError_t row_pointers(const Queue& queue, int64_t count, const RowsOf& rows, const void** out) {
+  return launch(queue, "row_pointers", row_grid(count, 1).blocks, kRowThreads, row_pointers_kernel, count,
                 static_cast<const char*>(rows.data), rows.pitch * static_cast<int64_t>(size_of(rows.dtype)), out);
 }
 

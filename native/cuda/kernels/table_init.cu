@@ -12,8 +12,9 @@ namespace {
 
 template <class Element, class Value>
 __global__ void __launch_bounds__(kRowThreads, kRowBlocks)
-    initialize_kernel(typename Element::Type* to, int64_t pitch, int64_t first, int64_t count, int64_t dim,
-                      uint64_t seed, Value value, int lanes_log2) {
+    initialize_kernel(const Begun begun, typename Element::Type* to, int64_t pitch, int64_t first, int64_t count,
+                      int64_t dim, uint64_t seed, Value value, int lanes_log2) {
+  begun.note();
   using T = typename Element::Type;
   constexpr int kWidth = 16 / sizeof(T);
   const int64_t step = int64_t{kWidth} << lanes_log2;
@@ -38,7 +39,7 @@ __global__ void __launch_bounds__(kRowThreads, kRowBlocks)
 
 }  // namespace
 
-cudaError_t initialize_rows(cudaStream_t stream, const RowsOf& to, int64_t first, int64_t count, int64_t rows,
+cudaError_t initialize_rows(const Queue& queue, const RowsOf& to, int64_t first, int64_t count, int64_t rows,
                             int64_t dim, const Initializer& initializer) {
   cudaError_t error = cudaSuccess;
   with_initial_value(initializer, rows, dim, [&](const auto& value) {
@@ -47,8 +48,8 @@ cudaError_t initialize_rows(cudaStream_t stream, const RowsOf& to, int64_t first
       using T = typename Element::Type;
       using Value = std::decay_t<decltype(value)>;
       const RowGrid grid = row_grid(count, to.pitch / (16 / static_cast<int64_t>(sizeof(T))));
-      error = launch(stream, grid.blocks, kRowThreads, initialize_kernel<Element, Value>, static_cast<T*>(to.data),
-                     to.pitch, first, count, dim, initializer.seed, value, grid.lanes_log2);
+      error = launch(queue, "initialize_rows", grid.blocks, kRowThreads, initialize_kernel<Element, Value>,
+                     static_cast<T*>(to.data), to.pitch, first, count, dim, initializer.seed, value, grid.lanes_log2);
     });
   });
   return error;

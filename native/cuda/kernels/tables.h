@@ -9,6 +9,7 @@
 
 #include "core/dtype.h"
 #include "core/initial_values.h"
+#include "cuda/queue.h"
 
 namespace sampled_softmax {
 namespace cuda {
@@ -28,22 +29,22 @@ struct RowsOf {
 };
 
 // Rows [first, first + count) of a table of [rows, dim], as core/initial_values.h says; not for zeros. Padding too.
-cudaError_t initialize_rows(cudaStream_t stream, const RowsOf& to, int64_t first, int64_t count, int64_t rows,
+cudaError_t initialize_rows(const Queue& queue, const RowsOf& to, int64_t first, int64_t count, int64_t rows,
                             int64_t dim, const Initializer& initializer);
 
 // The k-th row of `to` = the k-th row of `from`, rounded to its dtype, and zeros in its padding.
-cudaError_t copy_rows(cudaStream_t stream, int64_t count, int64_t dim, const RowsOf& from, const RowsOf& to);
+cudaError_t copy_rows(const Queue& queue, int64_t count, int64_t dim, const RowsOf& from, const RowsOf& to);
 
 // Row index[s] of `to` += scale * the sum of values [starts[s], starts[s + 1]), in double, rounded once; without
 // `starts` value s alone. `values` have no index; their rows may be dense (pitch = dim) where they are not of 16 bits.
-cudaError_t add_rows(cudaStream_t stream, int64_t count, int64_t dim, const RowsOf& values, const int64_t* starts,
+cudaError_t add_rows(const Queue& queue, int64_t count, int64_t dim, const RowsOf& values, const int64_t* starts,
                      double scale, const RowsOf& to);
 
 // out[to[k]] = the first element of the k-th row; out[k] without `to`.
-cudaError_t gather_biases(cudaStream_t stream, int64_t count, const RowsOf& from, const int64_t* to, double* out);
+cudaError_t gather_biases(const Queue& queue, int64_t count, const RowsOf& from, const int64_t* to, double* out);
 
 // out[k] = the address of row k.
-cudaError_t row_pointers(cudaStream_t stream, int64_t count, const RowsOf& rows, const void** out);
+cudaError_t row_pointers(const Queue& queue, int64_t count, const RowsOf& rows, const void** out);
 
 }  // namespace cuda
 }  // namespace sampled_softmax

@@ -1,10 +1,5 @@
-// A tile of a matrix product on tensor cores: float operands rounded to tf32 (11 bits, which hold every bfloat16 and
-// every normal float16 as they are), sums in float32. mma.sync m16n8k8, from sm_80 on; elsewhere it must not be
-// launched.
-//
-// Each of the four warps has 32 rows and all 64 columns of the tile. 24 fragments of 32 values for 16 instructions: 24
-// reads of 128 bytes, which a multiprocessor does in 24 cycles, against 32 cycles of an A100's tensor cores and 16 of
-// an H100's, where shared memory is then the bound, at two thirds of what mma.sync could do.
+// A tile of a matrix product on tensor cores, by mma.sync from sm_80 on; elsewhere it must not be launched. Each of the
+// four warps has 32 rows and all 64 columns of the tile; sums are in float32.
 #pragma once
 
 #include "cuda/kernels/operand.cuh"
@@ -12,21 +7,19 @@
 namespace sampled_softmax {
 namespace cuda {
 
-template <Inside inside_a, Inside inside_b>
-struct TensorProduct : Operands<float, inside_a, inside_b> {
-  using Tl = Tile<float>;
-  using typename Operands<float, inside_a, inside_b>::A;
-  using typename Operands<float, inside_a, inside_b>::B;
-  static constexpr int kInstructionM = 16, kInstructionN = 8, kInstructionK = 8;
-  static constexpr int kWarpM = 32, kBlocksM = kWarpM / kInstructionM, kBlocksN = Tl::kN / kInstructionN;
+// What the shapes m16n8k8 (tf32) and m16n8k16 (bfloat16) have in common: where a lane's sums are. PTX ISA, mma: a
+// lane's group has a row of a and a column of b, its place in the group two columns of the sum.
+template <class E, Inside inside_a, Inside inside_b>
+struct TensorTile : Operands<E, inside_a, inside_b> {
+  static constexpr int kInstructionM = 16, kInstructionN = 8;
+  static constexpr int kWarpM = 32, kBlocksM = kWarpM / kInstructionM, kBlocksN = Tile<E>::kN / kInstructionN;
   static constexpr int kRows = 2 * kBlocksM, kColumns = 2 * kBlocksN;
   static constexpr int kRun = 2;       // columns side by side: n_of(j), n_of(j + 1)
   static constexpr int kRowLanes = 4;  // neighbours in a warp that share their rows
 
-  // PTX ISA, mma.m16n8k8: a lane's group has a row of a and a column of b, its place in the group two columns of the
-  // sum.
-  static __device__ __forceinline__ int group() { return static_cast<int>(threadIdx.x) % 32 / 4; }
-  static __device__ __forceinline__ int row_lane() { return static_cast<int>(threadIdx.x) % 4; }
+  static __device__ __forceinline__ int lane() { return static_cast<int>(threadIdx.x) % 32; }
+  static __device__ __forceinline__ int group() { return lane() / 4; }
+  static __device__ __forceinline__ int row_lane() { return lane() % 4; }
   static __device__ __forceinline__ int first_row() { return static_cast<int>(threadIdx.x) / 32 * kWarpM; }
   static __device__ __forceinline__ int m_of(int i) {
     return first_row() + i / 2 * kInstructionM + i % 2 * 8 + group();
@@ -35,33 +28,54 @@ struct TensorProduct : Operands<float, inside_a, inside_b> {
 
   float sum[kRows][kColumns] = {};
 
+ protected:
+  // multiply(x, y, d0 .. d3) for each of the warp's instructions of 16 x 8 sums.
+  template <class Multiply>
+  __device__ __forceinline__ void add_blocks(const uint32_t (&x)[kBlocksM][4], const uint32_t (&y)[kBlocksN][2],
+                                             Multiply multiply) {
+#pragma unroll
+    for (int i = 0; i < kBlocksM; ++i) {
+#pragma unroll
+      for (int j = 0; j < kBlocksN; ++j) {
+        multiply(x[i], y[j], sum[2 * i][2 * j], sum[2 * i][2 * j + 1], sum[2 * i + 1][2 * j],
+                 sum[2 * i + 1][2 * j + 1]);
+      }
+    }
+  }
+};
+
+// Of floats, rounded to tf32: 11 bits, which hold every normal float16 as it is.
+//
+// 24 fragments of 32 values for 16 instructions: 24 reads of 128 bytes, which a multiprocessor does in 24 cycles,
+// against 32 cycles of an A100's tensor cores and 16 of an H100's, where shared memory is then the bound, at two thirds
+// of what mma.sync could do.
+template <Inside inside_a, Inside inside_b>
+struct Tf32Product : TensorTile<float, inside_a, inside_b> {
+  using Base = TensorTile<float, inside_a, inside_b>;
+  using typename Base::A;
+  using typename Base::B;
+  static constexpr int kInstructionK = 8;
+
   __device__ __forceinline__ void add(const float* a, const float* b) {
 #pragma unroll
-    for (int k0 = 0; k0 < Tl::kK; k0 += kInstructionK) {
-      const int k = k0 + row_lane();
-      uint32_t x[kBlocksM][4], y[kBlocksN][2];
+    for (int k0 = 0; k0 < A::kK; k0 += kInstructionK) {
+      const int k = k0 + Base::row_lane();
+      uint32_t x[Base::kBlocksM][4], y[Base::kBlocksN][2];
 #pragma unroll
-      for (int i = 0; i < kBlocksM; ++i) {
-        const int m = first_row() + i * kInstructionM + group();
+      for (int i = 0; i < Base::kBlocksM; ++i) {
+        const int m = Base::first_row() + i * Base::kInstructionM + Base::group();
         x[i][0] = rounded(a[A::offset(m, k)]);
         x[i][1] = rounded(a[A::offset(m + 8, k)]);
         x[i][2] = rounded(a[A::offset(m, k + 4)]);
         x[i][3] = rounded(a[A::offset(m + 8, k + 4)]);
       }
 #pragma unroll
-      for (int j = 0; j < kBlocksN; ++j) {
-        const int n = j * kInstructionN + group();
+      for (int j = 0; j < Base::kBlocksN; ++j) {
+        const int n = j * Base::kInstructionN + Base::group();
         y[j][0] = rounded(b[B::offset(n, k)]);
         y[j][1] = rounded(b[B::offset(n, k + 4)]);
       }
-#pragma unroll
-      for (int i = 0; i < kBlocksM; ++i) {
-#pragma unroll
-        for (int j = 0; j < kBlocksN; ++j) {
-          multiply(x[i], y[j], sum[2 * i][2 * j], sum[2 * i][2 * j + 1], sum[2 * i + 1][2 * j],
-                   sum[2 * i + 1][2 * j + 1]);
-        }
-      }
+      Base::add_blocks(x, y, multiply);
     }
   }
 
@@ -82,8 +96,70 @@ struct TensorProduct : Operands<float, inside_a, inside_b> {
         "%3};"
         : "+f"(d0), "+f"(d1), "+f"(d2), "+f"(d3)
         : "r"(x[0]), "r"(x[1]), "r"(x[2]), "r"(x[3]), "r"(y[0]), "r"(y[1]));
-#else
-    __trap();
+#endif
+  }
+};
+
+// Of bfloat16 as it is stored, in half the memory and at twice the rate.
+//
+// Six ldmatrix of 512 bytes for 16 instructions: 24 cycles again, for twice the multiply-adds. An A100's tensor cores
+// take 32, an H100's 16.
+template <Inside inside_a, Inside inside_b>
+struct Bfloat16Product : TensorTile<BFloat16, inside_a, inside_b> {
+  using Base = TensorTile<BFloat16, inside_a, inside_b>;
+  using typename Base::A;
+  using typename Base::B;
+  static constexpr int kInstructionK = 16;
+
+  __device__ __forceinline__ void add(const BFloat16* a, const BFloat16* b) {
+    // Of a fragment's four matrices of 8 x 8 elements each quarter of the warp has one, each lane a row of it.
+    const int row = Base::lane() % 8, odd = Base::lane() / 8 % 2 * 8, upper = Base::lane() / 16 * 8;
+#pragma unroll
+    for (int k = 0; k < A::kK; k += kInstructionK) {
+      uint32_t x[Base::kBlocksM][4], y[Base::kBlocksN][2];
+#pragma unroll
+      for (int i = 0; i < Base::kBlocksM; ++i) {
+        read<A>(a, Base::first_row() + i * Base::kInstructionM + odd, k + upper, row, x[i][0], x[i][1], x[i][2],
+                x[i][3]);
+      }
+#pragma unroll
+      for (int j = 0; j < Base::kBlocksN; j += 2) {
+        read<B>(b, j * Base::kInstructionN + upper, k + odd, row, y[j][0], y[j][1], y[j + 1][0], y[j + 1][1]);
+      }
+      Base::add_blocks(x, y, multiply);
+    }
+  }
+
+ private:
+  // Four matrices: this lane names row `row` of the one that begins at (other, k). Where k is outside, rows of memory
+  // are rows of k, and are turned.
+  template <class Side>
+  static __device__ __forceinline__ void read(const BFloat16* shared, int other, int k, int row, uint32_t& r0,
+                                              uint32_t& r1, uint32_t& r2, uint32_t& r3) {
+#if __CUDA_ARCH__ >= 800
+    const BFloat16* from = shared + (Side::kKInside ? Side::offset(other + row, k) : Side::offset(other, k + row));
+    const uint32_t address = static_cast<uint32_t>(__cvta_generic_to_shared(from));
+    if constexpr (Side::kKInside) {
+      asm volatile("ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%0, %1, %2, %3}, [%4];"
+                   : "=r"(r0), "=r"(r1), "=r"(r2), "=r"(r3)
+                   : "r"(address)
+                   : "memory");
+    } else {
+      asm volatile("ldmatrix.sync.aligned.m8n8.x4.trans.shared.b16 {%0, %1, %2, %3}, [%4];"
+                   : "=r"(r0), "=r"(r1), "=r"(r2), "=r"(r3)
+                   : "r"(address)
+                   : "memory");
+    }
+#endif
+  }
+
+  static __device__ __forceinline__ void multiply(const uint32_t (&x)[4], const uint32_t (&y)[2], float& d0, float& d1,
+                                                  float& d2, float& d3) {
+#if __CUDA_ARCH__ >= 800
+    asm("mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, {%0, %1, "
+        "%2, %3};"
+        : "+f"(d0), "+f"(d1), "+f"(d2), "+f"(d3)
+        : "r"(x[0]), "r"(x[1]), "r"(x[2]), "r"(x[3]), "r"(y[0]), "r"(y[1]));
 #endif
   }
 };
