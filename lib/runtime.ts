@@ -9,7 +9,7 @@ export interface Info {
   /** Version of the package. */
   readonly version: string;
   readonly cpu: {
-    /** The instruction set in use: `'baseline'`, `'avx2'`, `'avx512'`, `'avx512bf16'` or `'neon'`. */
+    /** The instruction set in use: `'baseline'`, `'avx2'`, `'avx512'`, `'avx512bf16'`, `'amx'` or `'neon'`. */
     readonly instructionSet: string;
     /** Those that this processor could run; `SAMPLED_SOFTMAX_ISA` forces one. */
     readonly instructionSets: readonly string[];

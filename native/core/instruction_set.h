@@ -8,7 +8,7 @@
 
 namespace sampled_softmax {
 
-enum class InstructionSet { baseline, avx2, avx512, avx512bf16, neon };
+enum class InstructionSet { baseline, avx2, avx512, avx512bf16, amx, neon };
 
 // Chosen at first use; the baseline where SAMPLED_SOFTMAX_ISA cannot be obeyed.
 InstructionSet instruction_set();

@@ -15,7 +15,8 @@ constexpr int64_t kPanelsAtMost = 16 * kMiB;  // of the inputs of a block of row
 constexpr int64_t kColumnsAtATime = 240;
 // Of the logits of a group of strips, to be looked at while they are in the L2 cache.
 constexpr int64_t kColumnsToSee = 4 * kColumnsAtATime;
-constexpr int64_t kMostColumnsPerTask = 16 * 16;
+constexpr int kMostColumnsPerTile = 32;
+constexpr int64_t kMostColumnsPerTask = 16 * kMostColumnsPerTile;
 constexpr int64_t kMostTogether = 4;  // consecutive strips that a task has at hand; Step::own_labels counts on it
 
 // Strips whose logits or probabilities, of `size` bytes, are kept at a time: blocks of nearly one size. More rows mean

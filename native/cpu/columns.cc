@@ -10,12 +10,13 @@
 
 namespace sampled_softmax {
 template <class T>
-void Step<T>::read_columns(int64_t begin, int64_t count, int64_t tile, int worker, const T** rows, T* offset) {
+void Step<T>::read_columns(int64_t begin, int64_t count, int height, int64_t tile, int worker, const T** rows,
+                           T* offset) {
   const auto stored = [&](int64_t c) { return stored_row(p.weights, class_of(begin + c)); };
   // Asked for while this tile is packed.
-  for (int64_t c = (tile + 1) * MR; c < std::min((tile + 2) * MR, count); ++c) prefetch_row(stored(c));
-  for (int m = 0; m < MR; ++m) {
-    const int64_t c = tile * MR + m;
+  for (int64_t c = (tile + 1) * height; c < std::min((tile + 2) * height, count); ++c) prefetch_row(stored(c));
+  for (int m = 0; m < height; ++m) {
+    const int64_t c = tile * height + m;
     rows[m] = nullptr;
     offset[m] = 0;
     if (c >= count) continue;
@@ -32,8 +33,8 @@ void Step<T>::pack_columns(Columns<T>& columns) {
   parallel_for((tiles + share - 1) / share, threads_to_pack(tiles * MR * p.dim, threads),
                [&](int64_t task, int worker) {
                  for (int64_t t = task * share; t < std::min(tiles, (task + 1) * share); ++t) {
-                   const T* rows[16];
-                   read_columns(columns.begin, columns.count, t, worker, rows, columns.offset + t * MR);
+                   const T* rows[kMostColumnsPerTile];
+                   read_columns(columns.begin, columns.count, MR, t, worker, rows, columns.offset + t * MR);
                    k.pack_tile(rows, p.dim, columns.tiles + t * MR * p.dim);
                  }
                });
@@ -76,7 +77,7 @@ void Step<T>::add_column_gradients(const Columns<T>& columns, const T* e, int64_
 }
 
 #define INSTANTIATE(T)                                                                                          \
-  template void Step<T>::read_columns(int64_t, int64_t, int64_t, int, const T**, T*);                           \
+  template void Step<T>::read_columns(int64_t, int64_t, int, int64_t, int, const T**, T*);                      \
   template void Step<T>::column_outputs(int64_t, int64_t, T*, T**) const;                                       \
   template void Step<T>::add_column_biases(int64_t, int64_t, const double*, bool);                              \
   template void Step<T>::pack_columns(Columns<T>&);                                                             \

@@ -10,6 +10,7 @@ const KernelSet& kernels() {
     case InstructionSet::avx2: return avx2_kernels();
     case InstructionSet::avx512: return avx512_kernels();
     case InstructionSet::avx512bf16: return avx512bf16_kernels();
+    case InstructionSet::amx: return amx_kernels();
 #elif defined(__aarch64__)
     case InstructionSet::neon: return neon_kernels();
 #endif

@@ -20,10 +20,10 @@ struct Reduced {
   const SampledProblem& p;
   const ReducedKernels& k;
   const int MR, NR;
-  const int64_t dim, tiles, depth;  // depth: pairs of dims
+  const int64_t dim, tiles, depth;  // depth: pairs of dims, padded
   const int64_t block;              // strips whose probabilities are kept
   const int64_t together;           // strips that share a block of class rows
-  const int64_t e_stride, panel_stride;
+  const int64_t e_stride, panel_stride, transposed_size;
 
   Pair *tiles_along_dims = nullptr, *tiles_along_columns = nullptr;
   float* offset = nullptr;
@@ -47,25 +47,26 @@ Reduced::Reduced(Step<float>& step)
       MR(k.columns_per_tile),
       NR(k.rows_per_strip),
       dim(p.dim),
-      tiles(s.tiles_of(p.num_sampled)),
-      depth((dim + 1) / 2),
+      tiles((p.num_sampled + MR - 1) / MR),
+      depth((dim + k.dims_per_step - 1) / k.dims_per_step * k.dims_per_step / 2),
       block(strips_per_block(tiles * MR, 2, dim, NR, s.strips())),
       together(strips_together(block, s.threads, tiles * MR * dim * 2)),
       e_stride(tiles * MR * NR / 2),
-      panel_stride(block * NR / 2 * NR) {}
+      panel_stride(block * NR / 2 * NR),
+      transposed_size((dim + MR) * NR) {}
 
 Status Reduced::plan() {
   Scratch& scratch = s.scratch;
   s.plan_rows(true);
   scratch.plan(tiles_along_dims, tiles * MR * depth + kTileSlack);
-  scratch.plan(tiles_along_columns, tiles * MR / 2 * dim + kTileSlack);
+  scratch.plan(tiles_along_columns, tiles * MR * depth + kTileSlack);
   scratch.plan(offset, tiles * MR);
   scratch.plan(inputs, s.threads * together * NR * depth);
   scratch.plan(z, s.threads * together * tiles * MR * NR);
   if (s.wants_gradients) {
     scratch.plan(e_along_rows, block * e_stride);
-    scratch.plan(e_along_columns, s.threads * e_stride);
-    scratch.plan(transposed, s.threads * (dim + MR) * NR);
+    scratch.plan(e_along_columns, s.threads * together * e_stride);
+    scratch.plan(transposed, s.threads * together * transposed_size);
     if (p.bias_gradients.values) scratch.plan(strip_column_sums, block * p.num_sampled);
     if (p.weight_gradients.values) scratch.plan(panels, s.padded_dim / NR * panel_stride);
     if (p.weight_gradients.values && s.sums_columns_apart()) scratch.plan(unmerged, p.num_sampled * dim);
@@ -78,9 +79,9 @@ void Reduced::pack_columns() {
   parallel_for((tiles + share - 1) / share, threads_to_pack(tiles * MR * dim, s.threads),
                [&](int64_t task, int worker) {
                  for (int64_t t = task * share; t < std::min(tiles, (task + 1) * share); ++t) {
-                   const float* rows[16] = {};
-                   s.read_columns(0, p.num_sampled, t, worker, rows, offset + t * MR);
-                   k.pack_tile(rows, dim, tiles_along_dims + t * MR * depth, tiles_along_columns + t * MR / 2 * dim);
+                   const float* rows[kMostColumnsPerTile] = {};
+                   s.read_columns(0, p.num_sampled, MR, t, worker, rows, offset + t * MR);
+                   k.pack_tile(rows, dim, tiles_along_dims + t * MR * depth, tiles_along_columns + t * MR * depth);
                  }
                });
 }
@@ -102,31 +103,35 @@ void Reduced::process_strips(int64_t first, int64_t q0, int64_t count, int worke
                offset + t * MR, logits + q * z_stride + t * MR * NR);
     }
   }
+  Pair* columns = e_along_columns + worker * together * e_stride;
   for (int64_t q = 0; q < count; ++q) {
     const int64_t strip = first + q0 + q;
     float* zq = logits + q * z_stride;
     s.see_logits(strip, 0, p.num_sampled, zq);
     s.activate(strip, worker, p.num_sampled, zq);
     if (!s.wants_gradients) continue;
-    s.clear_padding(strip, p.num_sampled, zq);
+    s.clear_padding(strip, p.num_sampled, tiles * MR, zq);
     // Before they are rounded: what is left of a sum whose terms cancel should not be their rounding.
     if (strip_column_sums) {
       s.k.column_sums(zq, 0, p.num_sampled, 1, s.scale + strip * NR, strip_column_sums + (q0 + q) * p.num_sampled);
     }
-    Pair* columns = e_along_columns + worker * e_stride;
-    k.round(zq, tiles, columns, e_along_rows + (q0 + q) * e_stride);
+    k.round(zq, tiles, columns + q * e_stride, e_along_rows + (q0 + q) * e_stride);
     const float* rows = s.input_rows(strip, room);
     if (panels) {
       k.pack_panels(rows, s.rows_of(strip), dim, s.scale + strip * NR, panels + (q0 + q) * NR / 2 * NR, panel_stride);
     }
     s.write_label_gradients(strip, worker, rows);
-    if (p.input_gradients) {
-      float* out = transposed + worker * (dim + MR) * NR;
-      if (!tiles) std::fill(out, out + dim * NR, 0.0f);
-      k.input_gradients(tiles_along_columns, tiles, columns, dim, out);
-      s.write_input_gradients(strip, worker, out);
+  }
+  if (!p.input_gradients) return;
+  float* out = transposed + worker * together * transposed_size;
+  std::fill(out, out + count * transposed_size, 0.0f);
+  for (int64_t t = 0; t < tiles; t += step) {
+    for (int64_t q = 0; q < count; ++q) {
+      k.input_gradients(tiles_along_columns + t * MR * depth, std::min(step, tiles - t),
+                        columns + q * e_stride + t * MR / 2 * NR, dim, out + q * transposed_size, t > 0);
     }
   }
+  for (int64_t q = 0; q < count; ++q) s.write_input_gradients(first + q0 + q, worker, out + q * transposed_size);
 }
 
 void Reduced::add_column_gradients(int64_t first, int64_t n, float* weight_rows, bool add) {

@@ -112,10 +112,10 @@ void Step<T>::finish_rows(int64_t strip, int worker) {
 }
 
 template <class T>
-void Step<T>::clear_padding(int64_t strip, int64_t columns, T* e) const {
+void Step<T>::clear_padding(int64_t strip, int64_t columns, int64_t padded, T* e) const {
   const int64_t rows = rows_of(strip);
   for (int64_t c = 0; rows < NR && c < columns; ++c) std::fill(e + c * NR + rows, e + (c + 1) * NR, T(0));
-  std::fill(e + columns * NR, e + tiles_of(columns) * MR * NR, T(0));
+  std::fill(e + columns * NR, e + padded * NR, T(0));
 }
 
 template <class T>
@@ -143,17 +143,17 @@ void Step<T>::write_input_gradients(int64_t strip, int worker, const T* transpos
   }
 }
 
-#define INSTANTIATE(T)                                                      \
-  template const T* Step<T>::input_rows(int64_t, T*) const;                 \
-  template const T* Step<T>::input_row(int64_t, T*) const;                  \
-  template void Step<T>::find_true_logits(int64_t, int, const T*);          \
-  template void Step<T>::exclude_hits(int64_t, int64_t, int64_t, T*) const; \
-  template void Step<T>::include_true_logits(int64_t, int);                 \
-  template void Step<T>::finish_rows(int64_t, int);                         \
-  template void Step<T>::start_rows(int64_t, int);                          \
-  template void Step<T>::see_logits(int64_t, int64_t, int64_t, T*);         \
-  template void Step<T>::activate(int64_t, int, int64_t, T*);               \
-  template void Step<T>::clear_padding(int64_t, int64_t, T*) const;         \
+#define INSTANTIATE(T)                                                       \
+  template const T* Step<T>::input_rows(int64_t, T*) const;                  \
+  template const T* Step<T>::input_row(int64_t, T*) const;                   \
+  template void Step<T>::find_true_logits(int64_t, int, const T*);           \
+  template void Step<T>::exclude_hits(int64_t, int64_t, int64_t, T*) const;  \
+  template void Step<T>::include_true_logits(int64_t, int);                  \
+  template void Step<T>::finish_rows(int64_t, int);                          \
+  template void Step<T>::start_rows(int64_t, int);                           \
+  template void Step<T>::see_logits(int64_t, int64_t, int64_t, T*);          \
+  template void Step<T>::activate(int64_t, int, int64_t, T*);                \
+  template void Step<T>::clear_padding(int64_t, int64_t, int64_t, T*) const; \
   template void Step<T>::write_input_gradients(int64_t, int, const T*);
 INSTANTIATE(float)
 INSTANTIATE(double)

@@ -97,12 +97,14 @@ struct Step {
   // input_gradients of the strip: scale * transposed [D][NR], plus the true classes' part.
   void write_input_gradients(int64_t strip, int worker, const T* transposed);
 
-  // Zeroes what the strip's e holds beyond its rows: the class gradients sum over whole strips.
-  void clear_padding(int64_t strip, int64_t columns, T* e) const;
+  // Zeroes what the strip's e, `padded` columns of it, holds beyond its rows and columns: the class gradients sum over
+  // whole strips, the input gradients over whole tiles.
+  void clear_padding(int64_t strip, int64_t columns, int64_t padded, T* e) const;
 
   // ---- columns.cc
-  // The rows and offsets of the columns of one tile, of `count` from `begin` on; what is beyond them is null and zero.
-  void read_columns(int64_t begin, int64_t count, int64_t tile, int worker, const T** rows, T* offset);
+  // The rows and offsets of the `height` columns of one tile, of `count` from `begin` on; what is beyond them is null
+  // and zero.
+  void read_columns(int64_t begin, int64_t count, int height, int64_t tile, int worker, const T** rows, T* offset);
   // Where the class gradients of columns [begin, begin + count) go.
   void column_outputs(int64_t begin, int64_t count, T* weight_rows, T** out) const;
   void add_column_biases(int64_t begin, int64_t count, const double* sums, bool add);

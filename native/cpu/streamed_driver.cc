@@ -143,7 +143,7 @@ void Streamed<T>::add_gradients() {
       double ignored[64] = {0};
       if (p.loss == Loss::logistic) s.k.logistic(z, columns.count, ignored);
       else s.k.exponentials(z, columns.count, s.max + strip * NR, ignored);
-      s.clear_padding(strip, columns.count, z);
+      s.clear_padding(strip, columns.count, tiles * s.MR, z);
       if (panels) {
         s.k.pack_panels(s.input_rows(strip, s.room(worker)), s.rows_of(strip), dim, s.scale + strip * NR,
                         panels + q * NR * NR, panel_stride);

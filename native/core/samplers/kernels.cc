@@ -147,7 +147,8 @@ const DrawKernels& draw_kernels(InstructionSet set) {
 #if SAMPLED_SOFTMAX_X86_TARGETS
     case InstructionSet::avx2: return kernels_avx2;
     case InstructionSet::avx512:
-    case InstructionSet::avx512bf16: return kernels_avx512;
+    case InstructionSet::avx512bf16:
+    case InstructionSet::amx: return kernels_avx512;
 #endif
     default: return kernels_baseline;
   }

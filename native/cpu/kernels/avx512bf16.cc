@@ -20,7 +20,9 @@ namespace {
 #include "cpu/kernels/products.h"
 #include "cpu/kernels/table.h"
 
-// Uses what the others define.
+// Define what bfloat16.h uses.
+#include "cpu/kernels/bfloat16_packing.h"
+
 #include "cpu/kernels/bfloat16.h"
 
 constexpr KernelSet kSet = {"avx512bf16", kernels_of<Float>(), kernels_of<Double>(), &bfloat16::kKernels};

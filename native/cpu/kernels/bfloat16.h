@@ -1,18 +1,15 @@
-// The kernels of reduced.h on AVX-512-BF16. Included by avx512bf16.cc inside its anonymous namespace.
+// The kernels of reduced.h by AVX-512-BF16's dot products. Included by avx512bf16.cc inside its anonymous namespace,
+// after bfloat16_packing.h.
 //
 // The blocks along k are twice as long as in products.h: they hold twice as many elements in the same bytes.
 
 namespace bfloat16 {
 
-constexpr int MR = 12, NR = 32, L = 16;
+constexpr int MR = 12, L = 16;
 
 static inline __m512 load(const float* p) { return _mm512_loadu_ps(p); }
 static inline __m512bh pairs(const Pair* p) { return (__m512bh)_mm512_loadu_si512(p); }
 static inline __m512bh broadcast(Pair p) { return (__m512bh)_mm512_set1_epi32(static_cast<int>(p)); }
-static inline uint16_t rounded(float x) { return float_to_bfloat16(x); }
-static inline Pair pair(float low, float high) {
-  return static_cast<Pair>(rounded(low)) | static_cast<Pair>(rounded(high)) << 16;
-}
 static inline int64_t half(int64_t n) { return (n + 1) / 2; }
 
 // As accumulate() of products.h; a and b in pairs.
@@ -55,30 +52,6 @@ static void pack_tile(const float* const* rows, int64_t dim, Pair* along_dims, P
   }
 }
 
-static void pack_strip(const float* rows, int64_t count, int64_t dim, Pair* strip) {
-  for (int64_t r = 0; r < NR; ++r) {
-    const float* row = rows + r * dim;
-    for (int64_t d = 0; d < dim; d += 2) {
-      strip[d / 2 * NR + r] = r < count ? pair(row[d], d + 1 < dim ? row[d + 1] : 0) : 0;
-    }
-  }
-}
-
-static void pack_panels(const float* rows, int64_t count, int64_t dim, const double* scale, Pair* panels,
-                        int64_t panel_stride) {
-  for (int64_t d = 0; d < dim; d += NR, panels += panel_stride) {
-    for (int64_t r = 0; r < NR; r += 2) {
-      const float s0 = r < count ? static_cast<float>(scale[r]) : 0;
-      const float s1 = r + 1 < count ? static_cast<float>(scale[r + 1]) : 0;
-      for (int64_t j = 0; j < NR; ++j) {
-        const bool inside = d + j < dim;
-        panels[r / 2 * NR + j] = pair(inside && r < count ? rows[r * dim + d + j] * s0 : 0,
-                                      inside && r + 1 < count ? rows[(r + 1) * dim + d + j] * s1 : 0);
-      }
-    }
-  }
-}
-
 static void logits(const Pair* tile, int64_t tiles, const Pair* strip, int64_t dim, const float* offset, float* z) {
   const int64_t depth = half(dim), blocks = depth > kBlock ? (depth + kBlock - 1) / kBlock : 1;
   for (int64_t block = 0; block < blocks; ++block) {
@@ -97,28 +70,19 @@ static void logits(const Pair* tile, int64_t tiles, const Pair* strip, int64_t d
   }
 }
 
+static void pack_strip(const float* rows, int64_t count, int64_t dim, Pair* strip) {
+  pack_pairs_of_dims(rows, count, dim, half(dim), strip);
+}
+
 static void round(const float* e, int64_t tiles, Pair* along_columns, Pair* along_rows) {
-  alignas(64) uint16_t order[32];  // 0, 16, 1, 17, ...: a row of one column beside the same row of the next
-  for (uint16_t i = 0; i < 16; ++i) {
-    order[2 * i] = i;
-    order[2 * i + 1] = static_cast<uint16_t>(16 + i);
-  }
-  const __m512i interleave = _mm512_load_si512(order);
-  for (int64_t c = 0; c < tiles * MR; c += 2, e += 2 * NR, along_columns += NR, along_rows += NR) {
-    const __m512 a0 = load(e), a1 = load(e + L), b0 = load(e + NR), b1 = load(e + NR + L);
-    _mm512_storeu_si512(along_rows, (__m512i)_mm512_cvtne2ps_pbh(a1, a0));
-    _mm512_storeu_si512(along_rows + L, (__m512i)_mm512_cvtne2ps_pbh(b1, b0));
-    const __m512i first = (__m512i)_mm512_cvtne2ps_pbh(b0, a0), second = (__m512i)_mm512_cvtne2ps_pbh(b1, a1);
-    _mm512_storeu_si512(along_columns, _mm512_permutexvar_epi16(interleave, first));
-    _mm512_storeu_si512(along_columns + L, _mm512_permutexvar_epi16(interleave, second));
-  }
+  round_columns(e, tiles * MR, along_columns, along_rows);
 }
 
 template <int M>
 static inline void input_gradient_dims(const Pair* tile, int64_t tiles, const Pair* e, int64_t dim, float* out,
                                        bool add) {
   __m512 acc[M][2];
-  accumulate<M, 2, MR / 2>(tile, tiles, dim * MR / 2, 1, dim, e, acc);
+  accumulate<M, 2, MR / 2>(tile, tiles, half(dim) * MR, 1, dim, e, acc);
 #pragma GCC unroll 16
   for (int m = 0; m < M; ++m) {
     float* row = out + m * NR;
@@ -127,16 +91,16 @@ static inline void input_gradient_dims(const Pair* tile, int64_t tiles, const Pa
   }
 }
 
-static void input_gradients(const Pair* tile, int64_t tiles, const Pair* e, int64_t dim, float* out) {
+static void input_gradients(const Pair* tile, int64_t tiles, const Pair* e, int64_t dim, float* out, bool add) {
   constexpr int kTiles = 2 * kBlock / MR;
   for (int64_t t0 = 0; t0 < tiles; t0 += kTiles) {
     const int64_t n = tiles - t0 < kTiles ? tiles - t0 : kTiles;
-    const Pair *first = tile + t0 * dim * MR / 2, *columns = e + t0 * MR / 2 * NR;
+    const Pair *first = tile + t0 * half(dim) * MR, *columns = e + t0 * MR / 2 * NR;
     for (int64_t d = 0; d < dim; d += MR) {
       float* o = out + d * NR;
-      if (dim - d > MR * 2 / 3) input_gradient_dims<MR>(first + d, n, columns, dim, o, t0 > 0);
-      else if (dim - d > MR / 3) input_gradient_dims<MR * 2 / 3>(first + d, n, columns, dim, o, t0 > 0);
-      else input_gradient_dims<MR / 3>(first + d, n, columns, dim, o, t0 > 0);
+      if (dim - d > MR * 2 / 3) input_gradient_dims<MR>(first + d, n, columns, dim, o, add || t0);
+      else if (dim - d > MR / 3) input_gradient_dims<MR * 2 / 3>(first + d, n, columns, dim, o, add || t0);
+      else input_gradient_dims<MR / 3>(first + d, n, columns, dim, o, add || t0);
     }
   }
 }
@@ -178,7 +142,7 @@ static void class_gradients(const Pair* e, int64_t strip_stride, int64_t columns
   }
 }
 
-constexpr ReducedKernels kKernels = {MR,     NR,    pack_tile,       pack_strip,     pack_panels,
-                                     logits, round, input_gradients, class_gradients};
+constexpr ReducedKernels kKernels = {MR,          NR,     2,     pack_tile,       pack_strip,
+                                     pack_panels, logits, round, input_gradients, class_gradients};
 
 }  // namespace bfloat16

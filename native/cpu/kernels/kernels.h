@@ -78,6 +78,7 @@ const KernelSet& baseline_kernels();
 const KernelSet& avx2_kernels();
 const KernelSet& avx512_kernels();
 const KernelSet& avx512bf16_kernels();
+const KernelSet& amx_kernels();
 #elif defined(__aarch64__)
 const KernelSet& neon_kernels();
 #endif
