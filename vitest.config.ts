@@ -27,6 +27,8 @@ console.log(`tests with device 'cuda': ${device.kind === 'none' ? 'left out, ' :
 
 export default defineConfig({
   test: {
+    // The default is one process less than there are processors: of two, one.
+    maxWorkers: '100%',
     projects: [
       {
         test: {

@@ -39,7 +39,10 @@ export interface RowGradientsOut {
   readonly values: FloatArray;
 }
 
-/** Arrays of the caller's own that gradients are written to, instead of new ones. Each may be left out. */
+/**
+ * Arrays of the caller's own that gradients are written to, instead of new ones. Each may be left out. The `gradients` of an
+ * earlier call of the same form and sizes will do: they are overwritten.
+ */
 export interface GradientOut {
   /** `[batch, dim]` */
   readonly inputs?: FloatArray;
@@ -257,7 +260,8 @@ function takePart(
     const values = outputs.take(name, given, rows * width, false);
     return { values, finish: (shape) => rowGradients(mode, indices, values, shape) };
   }
-  checkOptions(name, given, ['indices', 'values']);
+  // An earlier call's gradients will do as they are.
+  checkOptions(name, given, ['indices', 'values', 'denseShape', 'count']);
   const own = given as { indices?: unknown; values?: unknown };
   const values = outputs.take(`${name}.values`, own.values ?? null, rows * width, capacity);
   const ownIndices = outputs.takeIndices(`${name}.indices`, own.indices, indices, capacity);

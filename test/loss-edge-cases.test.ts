@@ -223,6 +223,26 @@ describe('repeats', () => {
   });
 });
 
+describe("an earlier call's gradients as arrays to write to", () => {
+  const { sampledValues: _, ...problem } = randomProblem(size, 5);
+  it.each(['sparse', 'dense'] as const)('%s: hold the new ones, as they would be without', (mode) => {
+    const { gradients: out } = sampledSoftmaxLossSync({ ...problem, numSampled: 5, seed: 1, gradients: { mode } });
+    const call = { ...problem, numSampled: 5, seed: 2 };
+    const fresh = sampledSoftmaxLossSync({ ...call, gradients: { mode } }).gradients;
+    const reused = sampledSoftmaxLossSync({ ...call, gradients: { mode, out: out as never } }).gradients;
+    expect(reused).toEqual(fresh);
+    const valuesOf = (g: unknown): unknown => (mode === 'sparse' ? (g as RowGradients).values : g);
+    expect(valuesOf(reused.weights)).toBe(valuesOf(out.weights));
+    expect(reused.inputs).toBe(out.inputs);
+  });
+  it('but indices in the place of values are refused', () => {
+    const shared = new Float64Array(9);
+    const indices = new Int32Array(shared.buffer, 0, 9);
+    const out = { biases: { indices, values: shared } };
+    expect(() => sampledSoftmaxLossSync({ ...problem, numSampled: 5, gradients: { out } })).toThrow('overlaps');
+  });
+});
+
 describe('nothing at all', () => {
   const problem = randomProblem(size, 9);
   it.each(sampledLossNames)('%s of an empty batch: no losses, the sampled rows with zeros', async (name) => {

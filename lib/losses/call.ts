@@ -195,13 +195,23 @@ function checkOverlaps(p: Problem, own: readonly NamedArray[]): void {
   };
   const read = own.length || inFlight.size ? [...plainArrays(p.weights), ...plainArrays(p.biases ?? []), ...plainArrays([p.inputs])] : [];
   own.forEach((output, i) => {
-    for (const other of [...read, ...own.slice(0, i)]) clash(output, other, '');
+    for (const other of [...read, ...own.slice(0, i)]) {
+      if (!sameIndices(output, other)) clash(output, other, '');
+    }
     for (const other of [...inFlight, ...readInFlight]) clash(output, other, unfinished);
   });
   for (const array of read) {
     for (const other of inFlight) clash(array, other, unfinished);
   }
 }
+
+/** Whether two outputs are one array for the indices of weights and biases, which are the same: results share one too. */
+const sameIndices = (a: NamedArray, b: NamedArray): boolean =>
+  a.name.endsWith('.indices') &&
+  a.name.replace('biases', 'weights') === b.name &&
+  a.view.buffer === b.view.buffer &&
+  a.view.byteOffset === b.view.byteOffset &&
+  a.view.byteLength === b.view.byteLength;
 
 /** Whether two views share a byte. Several SharedArrayBuffers may stand for the same memory, which only the addon can see. */
 function overlap(a: ArrayBufferView, b: ArrayBufferView): boolean {
