@@ -3,7 +3,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
-import { kernels, type Sizes, type Work } from '../bench/cuda-model.ts';
+import { kernels, type Products, type Sizes, type Work } from '../bench/cuda-model.ts';
 import { emulated } from './device.ts';
 import { inProcess } from './processes.ts';
 
@@ -19,21 +19,27 @@ const folder = mkdtempSync(join(tmpdir(), 'sampled-softmax-'));
 afterAll(() => rmSync(folder, { recursive: true }));
 
 /** Runs one step on the emulated device, and returns what each kernel did, by its name in the model. */
-async function count({ batch, dim, numSampled }: Sizes, precision: 'highest' | 'high'): Promise<Map<string, Counted>> {
-  const file = join(folder, `${batch}-${dim}-${numSampled}-${precision}.json`);
+async function count({ batch, dim, numSampled }: Sizes, multiplied: Products): Promise<Map<string, Counted>> {
+  const file = join(folder, `${batch}-${dim}-${numSampled}-${multiplied}.json`);
+  const bfloat16 = multiplied === 'bfloat16';
   const body = `
     const numClasses = 5000;
     const random = (n) => Float32Array.from({ length: n }, (_, i) => Math.sin(i * 12.9898) * 0.5);
+    const matrix = (rows) => {
+      const data = random(rows * ${dim});
+      // Of a float32, the upper half.
+      return ${bfloat16} ? { data: new Uint16Array(data.buffer).filter((_, i) => i % 2), shape: [rows, ${dim}], dtype: 'bfloat16' } : data;
+    };
     lib.sampledSoftmaxLossSync({
-      weights: random(numClasses * ${dim}), biases: random(numClasses), inputs: random(${batch * dim}),
+      weights: matrix(numClasses), biases: random(numClasses), inputs: matrix(${batch}),
       labels: Int32Array.from({ length: ${batch} }, (_, i) => (i * 7) % numClasses),
-      numSampled: ${numSampled}, numClasses, seed: 3, gradients: true, precision: '${precision}', device: 'cuda',
+      numSampled: ${numSampled}, numClasses, seed: 3, gradients: true, precision: '${multiplied === 'float32' ? 'highest' : 'high'}', device: 'cuda',
     });`;
   const ended = await inProcess(body, { CUEMU_STATS_JSON: file, SAMPLED_SOFTMAX_CUDA_KEPT_BYTES: '' });
   expect(ended.output).toBe('');
   expect(ended.code).toBe(0);
   const all = JSON.parse(readFileSync(file, 'utf8')) as Counted[];
-  const names = kernels({ batch, dim, numSampled }).map((work) => work.kernel);
+  const names = kernels({ batch, dim, numSampled }, multiplied).map((work) => work.kernel);
   // A mangled name says how long its parts are, so that no name is taken for the end of another.
   return new Map(names.map((name) => [name, all.find(({ kernel }) => kernel.includes(`${name.length + 7}${name}_kernel`)) as Counted]));
 }
@@ -48,7 +54,7 @@ describe.runIf(emulated)('bytes and multiply-adds', () => {
     { batch: 40, dim: 12, numSampled: 1024 },
   ];
   it.each(shapes)('of $batch rows, $dim dims, $numSampled sampled', async (sizes) => {
-    const counted = await count(sizes, 'highest');
+    const counted = await count(sizes, 'float32');
     for (const work of kernels(sizes)) {
       const seen = counted.get(work.kernel);
       expect(seen, work.kernel).toBeDefined();
@@ -61,12 +67,17 @@ describe.runIf(emulated)('bytes and multiply-adds', () => {
     }
   });
 
-  it('on tensor cores', async () => {
-    const sizes = { batch: 130, dim: 100, numSampled: 300 };
-    const counted = await count(sizes, 'high');
-    for (const work of kernels(sizes).filter(({ multiplyAdds }) => multiplyAdds > 0)) {
-      const perLane = (16 * 8 * 8) / 32;
-      expect(total((counted.get(work.kernel) as Counted).ops, 'mma.sync') * perLane, work.kernel).toBe(work.multiplyAdds);
+  it.each([
+    ['tf32', 8],
+    ['bfloat16', 16],
+  ] as const)('on tensor cores, %s', async (multiplied, depth) => {
+    const sizes = { batch: 130, dim: 100, numSampled: 700 };
+    const counted = await count(sizes, multiplied);
+    for (const work of kernels(sizes, multiplied)) {
+      const seen = counted.get(work.kernel) as Counted;
+      compare(work, seen);
+      const perLane = (16 * 8 * depth) / 32;
+      expect(total(seen.ops, 'mma.sync') * perLane, work.kernel).toBe(work.multiplyAdds);
     }
   });
 });

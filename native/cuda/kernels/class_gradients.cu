@@ -35,39 +35,41 @@ __global__ void __launch_bounds__(Tile<E>::kThreads, 3)
   using A = typename Product::A;
   using B = typename Product::B;
   using Tl = Tile<E>;
+  // Logits are read by vectors of T, so that no sector is read by halves.
+  constexpr int kVector = Tl::kVector, kPiece = Tile<T>::kVector, kPieces = A::template kEach<kPiece>;
   __shared__ typename Product::Shared shared;
   const int64_t first_column = blockIdx.x % p.column_tiles * Tl::kM, first_dim = blockIdx.x / p.column_tiles * Tl::kN;
 
-  T z[A::kEach][Tl::kVector];
-  T max[A::kEach], scale[A::kEach];
+  Vector<T> z[kPieces];
   Product product;
   add_products(
       product, shared, 0, p.batch,
       [&](int64_t k0, int buffer) {
 #pragma unroll
-        for (int i = 0; i < A::kEach; ++i) {
-          const int64_t c = first_column + A::other_of(i), b = k0 + A::k_of(i);
-          max[i] = scale[i] = 0;
+        for (int i = 0; i < kPieces; ++i) {
+          const int64_t c = first_column + A::template other_of<kPiece>(i), b = k0 + A::template k_of<kPiece>(i);
 #pragma unroll
-          for (int e = 0; e < Tl::kVector; ++e) z[i][e] = -INFINITY;
+          for (int e = 0; e < kPiece; ++e) z[i].v[e] = -INFINITY;
           if (b >= p.batch || c >= p.count) continue;
-          load_global(p.z + b * p.z_pitch + c, z[i]);
-          max[i] = p.max[b], scale[i] = static_cast<T>(p.scale[b]);
+          z[i] = *reinterpret_cast<const Vector<T>*>(p.z + b * p.z_pitch + c);
         }
 #pragma unroll
-        for (int i = 0; i < B::kEach; ++i) {
-          const int64_t b = k0 + B::k_of(i), d = first_dim + B::other_of(i);
-          copy_16(B::place(shared.b[buffer], i), b < p.batch && d < p.pitch ? p.inputs + b * p.pitch + d : nullptr,
-                  p.z);
+        for (int i = 0; i < B::template kEach<kVector>; ++i) {
+          const int64_t b = k0 + B::template k_of<kVector>(i), d = first_dim + B::template other_of<kVector>(i);
+          copy_16(B::template place<kVector>(shared.b[buffer], i),
+                  b < p.batch && d < p.pitch ? p.inputs + b * p.pitch + d : nullptr, p.z);
         }
       },
-      [&](int buffer) {
+      [&](int64_t k0, int buffer) {
 #pragma unroll
-        for (int i = 0; i < A::kEach; ++i) {
-          T e[Tl::kVector];
+        for (int i = 0; i < kPieces; ++i) {
+          // All lanes' one row: from the L1 cache now, since with them in registers through the product others spill.
+          const int64_t b = k0 + A::template k_of<kPiece>(i);
+          const T max = b < p.batch ? p.max[b] : T(0), scale = b < p.batch ? static_cast<T>(p.scale[b]) : T(0);
+          T e[kPiece];
 #pragma unroll
-          for (int v = 0; v < Tl::kVector; ++v) e[v] = scale[i] * activation(z[i][v], max[i], p.loss);
-          store_shared(A::place(shared.a[buffer], i), e);
+          for (int v = 0; v < kPiece; ++v) e[v] = scale * activation(z[i].v[v], max, p.loss);
+          store_shared(A::template place<kPiece>(shared.a[buffer], i), e);
         }
       });
 

@@ -5,8 +5,9 @@
 // for kN multiply-adds. Class rows come from the L2 cache. 2 * B * S * D flops for 4 * B * S * ceil(D / kN) bytes of
 // logits: the multiply-adds bound it for float from D = 32 on.
 //
-// At most 168 registers and 30 KB of shared memory, so that 3 blocks of 4 warps fit each multiprocessor: 12 of the 64
-// warps of an A100 or H100, of the 48 of an L4 or RTX 4090. Few, but each has 64 independent sums.
+// At most 168 registers and 30 KB of shared memory, so that 3 blocks of 4 warps (2 for bfloat16) fit each
+// multiprocessor: 12 of the 64 warps of an A100 or H100, of the 48 of an L4 or RTX 4090. Few, but each has 64
+// independent sums.
 #include "cuda/kernels/activation.cuh"
 #include "cuda/kernels/kernels.h"
 #include "cuda/kernels/launch.cuh"
@@ -27,8 +28,12 @@ struct Problem {
   bool add;
 };
 
+// Blocks that fit a multiprocessor: with three, rows of bfloat16 would spill, which have twice as many logits at hand.
+template <class E>
+constexpr int kBlocks = sizeof(E) == 2 ? 2 : 3;
+
 template <class T, class E, Arithmetic arithmetic>
-__global__ void __launch_bounds__(Tile<E>::kThreads, 3)
+__global__ void __launch_bounds__(Tile<E>::kThreads, kBlocks<E>)
     input_gradients_kernel(const Begun begun, const Problem<T, E> p) {
   begun.note();
   if constexpr (!can_multiply<arithmetic>()) return;
@@ -36,42 +41,45 @@ __global__ void __launch_bounds__(Tile<E>::kThreads, 3)
   using A = typename Product::A;
   using B = typename Product::B;
   using Tl = Tile<E>;
+  // Logits are read by vectors of T, so that no sector is read by halves.
+  constexpr int kVector = Tl::kVector, kPiece = Tile<T>::kVector, kPieces = A::template kEach<kPiece>;
   __shared__ typename Product::Shared shared;
   const int64_t row_tile = blockIdx.x % p.row_tiles, rest = blockIdx.x / p.row_tiles;
   const int64_t first_row = row_tile * Tl::kM, first_dim = rest % p.dim_tiles * Tl::kN, part = rest / p.dim_tiles;
   const int64_t begin = part * p.part_length, stop = begin + p.part_length, end = stop < p.count ? stop : p.count;
 
-  T max[A::kEach];
+  T max[kPieces];
 #pragma unroll
-  for (int i = 0; i < A::kEach; ++i) {
-    const int64_t row = first_row + A::other_of(i);
+  for (int i = 0; i < kPieces; ++i) {
+    const int64_t row = first_row + A::template other_of<kPiece>(i);
     max[i] = row < p.batch ? p.max[row] : T(0);
   }
-  T z[A::kEach][Tl::kVector];
+  Vector<T> z[kPieces];
   Product product;
   add_products(
       product, shared, begin, end,
       [&](int64_t k0, int buffer) {
 #pragma unroll
-        for (int i = 0; i < A::kEach; ++i) {
-          const int64_t row = first_row + A::other_of(i), c = k0 + A::k_of(i);
+        for (int i = 0; i < kPieces; ++i) {
+          const int64_t row = first_row + A::template other_of<kPiece>(i), c = k0 + A::template k_of<kPiece>(i);
 #pragma unroll
-          for (int e = 0; e < Tl::kVector; ++e) z[i][e] = -INFINITY;
-          if (row < p.batch && c < end) load_global(p.z + row * p.z_pitch + c, z[i]);
+          for (int e = 0; e < kPiece; ++e) z[i].v[e] = -INFINITY;
+          if (row < p.batch && c < end) z[i] = *reinterpret_cast<const Vector<T>*>(p.z + row * p.z_pitch + c);
         }
 #pragma unroll
-        for (int i = 0; i < B::kEach; ++i) {
-          const int64_t c = k0 + B::k_of(i), d = first_dim + B::other_of(i);
-          copy_16(B::place(shared.b[buffer], i), c < end && d < p.pitch ? p.rows[c] + d : nullptr, p.z);
+        for (int i = 0; i < B::template kEach<kVector>; ++i) {
+          const int64_t c = k0 + B::template k_of<kVector>(i), d = first_dim + B::template other_of<kVector>(i);
+          copy_16(B::template place<kVector>(shared.b[buffer], i), c < end && d < p.pitch ? p.rows[c] + d : nullptr,
+                  p.z);
         }
       },
-      [&](int buffer) {
+      [&](int64_t, int buffer) {
 #pragma unroll
-        for (int i = 0; i < A::kEach; ++i) {
-          T e[Tl::kVector];
+        for (int i = 0; i < kPieces; ++i) {
+          T e[kPiece];
 #pragma unroll
-          for (int v = 0; v < Tl::kVector; ++v) e[v] = activation(z[i][v], max[i], p.loss);
-          store_shared(A::place(shared.a[buffer], i), e);
+          for (int v = 0; v < kPiece; ++v) e[v] = activation(z[i].v[v], max[i], p.loss);
+          store_shared(A::template place<kPiece>(shared.a[buffer], i), e);
         }
       });
 

@@ -55,21 +55,21 @@ __global__ void __launch_bounds__(Tile<E>::kThreads, 2) logits_kernel(const Begu
   if constexpr (!can_multiply<arithmetic>()) return;
   using Product = cuda::Product<E, arithmetic, Inside::k, Inside::k>;
   using Tl = Tile<E>;
-  constexpr int kRows = Product::kRows, kColumns = Product::kColumns;
+  constexpr int kRows = Product::kRows, kColumns = Product::kColumns, kVector = Tl::kVector;
   __shared__ typename Product::Shared shared;
   const int64_t row_tile = blockIdx.x % p.row_tiles, column_tile = blockIdx.x / p.row_tiles;
   const int64_t first_row = row_tile * Tl::kM, first_column = column_tile * Tl::kN;
 
-  const E* a[Product::A::kEach];
-  const E* b[Product::B::kEach];
+  const E* a[Product::A::template kEach<kVector>];
+  const E* b[Product::B::template kEach<kVector>];
 #pragma unroll
-  for (int i = 0; i < Product::A::kEach; ++i) {
-    const int64_t row = first_row + Product::A::other_of(i);
+  for (int i = 0; i < Product::A::template kEach<kVector>; ++i) {
+    const int64_t row = first_row + Product::A::template other_of<kVector>(i);
     a[i] = row < p.batch ? p.inputs + row * p.pitch : nullptr;
   }
 #pragma unroll
-  for (int i = 0; i < Product::B::kEach; ++i) {
-    const int64_t column = first_column + Product::B::other_of(i);
+  for (int i = 0; i < Product::B::template kEach<kVector>; ++i) {
+    const int64_t column = first_column + Product::B::template other_of<kVector>(i);
     b[i] = column < p.count ? p.rows[column] : nullptr;
   }
   Product product;
@@ -77,17 +77,19 @@ __global__ void __launch_bounds__(Tile<E>::kThreads, 2) logits_kernel(const Begu
       product, shared, 0, p.pitch,
       [&](int64_t k0, int buffer) {
 #pragma unroll
-        for (int i = 0; i < Product::A::kEach; ++i) {
-          const int64_t k = k0 + Product::A::k_of(i);
-          copy_16(Product::A::place(shared.a[buffer], i), a[i] && k < p.pitch ? a[i] + k : nullptr, p.inputs);
+        for (int i = 0; i < Product::A::template kEach<kVector>; ++i) {
+          const int64_t k = k0 + Product::A::template k_of<kVector>(i);
+          copy_16(Product::A::template place<kVector>(shared.a[buffer], i), a[i] && k < p.pitch ? a[i] + k : nullptr,
+                  p.inputs);
         }
 #pragma unroll
-        for (int i = 0; i < Product::B::kEach; ++i) {
-          const int64_t k = k0 + Product::B::k_of(i);
-          copy_16(Product::B::place(shared.b[buffer], i), b[i] && k < p.pitch ? b[i] + k : nullptr, p.inputs);
+        for (int i = 0; i < Product::B::template kEach<kVector>; ++i) {
+          const int64_t k = k0 + Product::B::template k_of<kVector>(i);
+          copy_16(Product::B::template place<kVector>(shared.b[buffer], i), b[i] && k < p.pitch ? b[i] + k : nullptr,
+                  p.inputs);
         }
       },
-      [](int) {});
+      [](int64_t, int) {});
 
   int64_t key[kColumns];
 #pragma unroll

@@ -27,17 +27,6 @@ struct alignas(16) Vector {
   E v[Tile<E>::kVector];
 };
 
-// Elements side by side, in accesses of 16 bytes.
-template <class T, int count>
-static __device__ __forceinline__ void load_global(const T* from, T (&to)[count]) {
-#pragma unroll
-  for (int i = 0; i < count; i += Tile<T>::kVector) {
-    const Vector<T> v = *reinterpret_cast<const Vector<T>*>(from + i);
-#pragma unroll
-    for (int e = 0; e < Tile<T>::kVector; ++e) to[i + e] = v.v[e];
-  }
-}
-
 // Stores of elements side by side, by one instruction. In assembler: of what nvcc finds on several paths (aligned or
 // not, one loss or another) it makes stores of single elements.
 static __device__ __forceinline__ void store_global(float* to, const float (&v)[1]) { *to = v[0]; }
@@ -64,17 +53,13 @@ static __device__ __forceinline__ void store_shared(double* to, const double (&v
 }
 
 // Rounded to nearest; a NaN stays one.
-static __device__ __forceinline__ void store_shared(BFloat16* to, const float (&v)[8]) {
+static __device__ __forceinline__ void store_shared(BFloat16* to, const float (&v)[4]) {
 #if __CUDA_ARCH__ >= 800
-  uint32_t pairs[4];
-#pragma unroll
-  for (int i = 0; i < 4; ++i) {
-    asm("cvt.rn.bf16x2.f32 %0, %1, %2;" : "=r"(pairs[i]) : "f"(v[2 * i + 1]), "f"(v[2 * i]));
-  }
+  uint32_t low, high;
+  asm("cvt.rn.bf16x2.f32 %0, %1, %2;" : "=r"(low) : "f"(v[1]), "f"(v[0]));
+  asm("cvt.rn.bf16x2.f32 %0, %1, %2;" : "=r"(high) : "f"(v[3]), "f"(v[2]));
   const uint32_t shared = static_cast<uint32_t>(__cvta_generic_to_shared(to));
-  asm volatile("st.shared.v4.b32 [%0], {%1, %2, %3, %4};" ::"r"(shared), "r"(pairs[0]), "r"(pairs[1]), "r"(pairs[2]),
-               "r"(pairs[3])
-               : "memory");
+  asm volatile("st.shared.v2.b32 [%0], {%1, %2};" ::"r"(shared), "r"(low), "r"(high) : "memory");
 #endif
 }
 
@@ -115,29 +100,46 @@ struct Operand {
   // of bfloat16 4, so that eight do, which ldmatrix reads at once.
   static constexpr int kStride = kKInside ? kK + kVector : kOther + (sizeof(E) == 2 ? 1 : 2) * kVector;
   static constexpr int kElements = (kKInside ? kOther : kK) * kStride;
-  // The tile in vectors, and how many of them each thread brings.
-  static constexpr int kInsideVectors = (kKInside ? kK : kOther) / kVector;
-  static constexpr int kVectors = kInsideVectors * (kKInside ? kOther : kK);
-  static constexpr int kEach = kVectors / Tl::kThreads;
-  static_assert(kVectors % Tl::kThreads == 0, "every thread brings as many vectors");
 
-  // Place of this thread's i-th vector in the tile: its index among the others (m or n), and its k. Where k is inside,
-  // a warp has eight rows of four vectors, eight lanes that write together one vector of each row: of one row they
-  // would have neighbours, which lie in the same banks as the next row's.
-  static constexpr int kWarp = 32, kWarpRows = 8;
-  static_assert(!kKInside || kInsideVectors * kWarpRows == kWarp, "a warp has whole rows");
+  // The tile in pieces of `width` elements of one row: a vector, or as many as there are in a vector of T, from which
+  // they are made. How many each thread brings, and the place of its i-th in the tile: its index among the others (m or
+  // n), and its k.
+  template <int width>
+  static constexpr int kInside = (kKInside ? kK : kOther) / width;
+  template <int width>
+  static constexpr int kEach = kInside<width>*(kKInside ? kOther : kK) / Tl::kThreads;
+
+  // Where k is inside, a warp has 64 bytes (of T's) of each of eight rows, and those lanes that write together, eight
+  // with 16 bytes each or sixteen with 8, write to all banks: one vector of each of the eight rows, or four pieces of
+  // every other row. (Neighbours of one row would lie in the same banks as the next row's.)
+  template <int width>
   static __device__ __forceinline__ int other_of(int i) {
-    const int v = static_cast<int>(threadIdx.x) + i * Tl::kThreads;
-    return kKInside ? v / kWarp * kWarpRows + v % kWarpRows : v % kInsideVectors * kVector;
+    static_assert(kInside<width> * (kKInside ? kOther : kK) % Tl::kThreads == 0, "every thread brings as many");
+    if (!kKInside) return number(i) % kInside<width> * width;
+    const int lane = number(i) % kWarp;
+    const int row = width == kVector ? lane % kWarpRows : lane % 16 / kPieces * 2 + lane / 16;
+    return number(i) / kWarp / kTurns<width> * kWarpRows + row;
   }
+  template <int width>
   static __device__ __forceinline__ int k_of(int i) {
-    const int v = static_cast<int>(threadIdx.x) + i * Tl::kThreads;
-    return kKInside ? v % kWarp / kWarpRows * kVector : v / kInsideVectors;
+    if (!kKInside) return number(i) / kInside<width>;
+    const int lane = number(i) % kWarp, piece = width == kVector ? lane / kWarpRows : lane % kPieces;
+    return (number(i) / kWarp % kTurns<width> * kPieces + piece) * width;
   }
   static __device__ __forceinline__ int offset(int other, int k) {
     return kKInside ? other * kStride + k : k * kStride + other;
   }
-  static __device__ __forceinline__ E* place(E* shared, int i) { return shared + offset(other_of(i), k_of(i)); }
+  template <int width>
+  static __device__ __forceinline__ E* place(E* shared, int i) {
+    return shared + offset(other_of<width>(i), k_of<width>(i));
+  }
+
+ private:
+  static constexpr int kWarp = 32, kWarpRows = 8, kPieces = kWarp / kWarpRows;
+  static __device__ __forceinline__ int number(int i) { return static_cast<int>(threadIdx.x) + i * Tl::kThreads; }
+  // Eight rows take as many turns of a warp as they have pieces for it.
+  template <int width>
+  static constexpr int kTurns = kInside<width> / kPieces;
 };
 
 // Both operands, in two buffers: while one is multiplied, the other is filled.
@@ -152,7 +154,7 @@ struct Operands {
 };
 
 // Adds the products over k in [begin, end), in ascending order. fetch(k, buffer) starts to bring both operands for kK
-// values of k from k on, and store(buffer) puts what it has in registers into shared memory.
+// values of k from k on, and store(k, buffer) puts what it has of them in registers into shared memory.
 template <class Product, class Fetch, class Store>
 static __device__ __forceinline__ void add_products(Product& product, typename Product::Shared& shared, int64_t begin,
                                                     int64_t end, Fetch&& fetch, Store&& store) {
@@ -160,7 +162,7 @@ static __device__ __forceinline__ void add_products(Product& product, typename P
   if (begin >= end) return;
   fetch(begin, 0);
   end_of_copies();
-  store(0);
+  store(begin, 0);
   int buffer = 0;
   for (int64_t k = begin; k < end; k += kK, buffer ^= 1) {
     const bool more = k + kK < end;
@@ -170,7 +172,7 @@ static __device__ __forceinline__ void add_products(Product& product, typename P
     __syncthreads();
     product.add(shared.a[buffer], shared.b[buffer]);
     __syncthreads();
-    if (more) store(buffer ^ 1);
+    if (more) store(k + kK, buffer ^ 1);
   }
 }
 
