@@ -4,7 +4,8 @@
 #   losses    the losses against the reference, in six schedules; the same bits in two more
 #   host      faults, memory and threads (test/cuda/test_host.cc, test_concurrency.cc)
 #   mistakes  that each of the mistakes in test/cuda/mistakes is found
-#   architectures  the losses and TensorFlow's outputs (with Node) from the PTX of each other architecture that is shipped
+#   architectures  the losses, and with Node TensorFlow's outputs and the tables, from the PTX of each other architecture
+#                  that is shipped
 # A finding of the emulator fails the run, unless test/cuda/allowed-findings.txt has it. Exits with 77, and one line, where
 # nvcc or Python is missing.
 set -euo pipefail
@@ -80,16 +81,15 @@ test_host() {
   return $failed
 }
 
-# A mistake is found where one of a few runs fails, has a finding, or has other bits than the first.
+# A mistake in a library is found where one of a few runs has a finding or wrong values, or other bits than the first.
+# Prints by what; fails where it is not found.
 find_mistake() {
-  local name=$1 i=0 settings by=
-  local planted=${library%/*}/libplanted_$name.so
+  local name=$1 planted=$2 i=0 settings by=
   while [[ -z $by ]] && read -r settings; do
     i=$((i + 1))
     if ! checked "$name-$i" "$settings" timeout 120 "$build/cuda_test_losses" "$planted" --shapes 60 >"$work/$name-$i.said"; then
-      by=$(grep -oE '^(race|initcheck|synccheck|stale|fault|order|api): .*|array [0-9] off by .*|[^:]*: other bits.*' \
-        "$work/$name-$i.said" | head -n 1 | sed -E 's/_Z[A-Za-z0-9_]*: //' | cut -c 1-90)
-      by=${by:-$(head -n 1 "$work/$name-$i.said")}
+      by=$(grep -oE '^(race|initcheck|synccheck|stale|fault|order|api): .*|array [0-9] off by .*|[^:]*: other bits.*|CUDA: .*' \
+        "$work/$name-$i.said" | head -n 1 | sed -E 's/_Z[A-Za-z0-9_]*: //' | cut -c 1-90) || true
     elif [[ $i -gt 1 && $(grep hash "$work/$name-$i.log") != "$(grep hash "$work/$name-1.log")" ]]; then
       by='other bits in another schedule'
     fi
@@ -105,8 +105,14 @@ test_mistakes() {
   local script failed=0 ids=()
   cmake --build "$build" --parallel 2 --target mistakes >"$work/build.log" 2>&1 || { tail -n 30 "$work/build.log"; return 1; }
   say 'mistakes are built'
+  if find_mistake none "$library"; then
+    echo 'mistakes: one is found where none is planted'
+    failed=1
+  fi
   for script in test/cuda/mistakes/*.sed; do
-    find_mistake "$(basename "$script" .sed)" &
+    local name
+    name=$(basename "$script" .sed)
+    find_mistake "$name" "${library%/*}/libplanted_$name.so" &
     ids+=($!)
     if [[ ${#ids[@]} -eq 2 ]]; then
       all "${ids[@]}" || failed=1
@@ -133,11 +139,11 @@ test_architectures() {
     local file=$PWD/$own/libsampled_softmax_cuda_$architecture.so cc=CUEMU_CC=${architecture#compute_}
     checked "$architecture" "$cc" $own/cuda_test_losses "$file" --shapes 100 &
     ids=($!)
-    checked "$architecture-golden" "$cc SAMPLED_SOFTMAX_DEVICE=cuda SAMPLED_SOFTMAX_CUDA_LIBRARY=$file" \
-      npx vitest run --project cpu --typecheck.enabled=false test/golden-losses.test.ts &
+    checked "$architecture-node" "$cc SAMPLED_SOFTMAX_CUDA_LIBRARY=$file" \
+      npx vitest run --project cuda test/golden-losses.test.ts test/device-tables.test.ts &
     ids+=($!)
     all "${ids[@]}" || failed=1
-    say "losses and TensorFlow's outputs on $architecture"
+    say "losses, TensorFlow's outputs and tables on $architecture"
   done
   return $failed
 }

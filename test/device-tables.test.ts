@@ -194,7 +194,7 @@ describe.skipIf(!hasDevice || !isEmulated)('tables on emulated devices', () => {
   it('leave nothing behind, and do nothing that the emulator finds, under every schedule', async () => {
     const body = `
       const table = (dim, seed) => lib.EmbeddingTable.createSync({ rows: 300, dim, init: 'normal', seed, dtype: 'bfloat16', device: 'cuda' });
-      const [w, b] = [table(21, 1), table(1, 2)];
+      const [w, b, x] = [table(21, 1), table(1, 2), table(21, 3)];
       const calls = [];
       const sampler = new lib.UniformSampler({ rangeMax: 300, numSampled: 40, seed: 3 });
       const inputs = Float32Array.from({ length: 63 }, (_, i) => Math.sin(i));
@@ -205,12 +205,13 @@ describe.skipIf(!hasDevice || !isEmulated)('tables on emulated devices', () => {
         calls.push(w.add(gradients.weights, -0.1), b.add(gradients.biases, -0.1), w.write([i], inputs.subarray(0, 21)));
         gradients.weights.dispose();
         gradients.biases.dispose();
+        // A table as inputs, read while it is about to be written.
+        calls.push(lib.sampledSoftmaxLoss({ weights: w, labels: Int32Array.from({ length: 300 }, (_, k) => k), inputs: x, sampler }), x.write([i], inputs.subarray(0, 21)));
       }
       await Promise.all(calls);
       const { createHash } = await import('node:crypto');
       const hash = createHash('sha256').update(w.viewSync(0, 300)).update(b.viewSync(0, 300)).digest('hex');
-      w.dispose();
-      b.dispose();
+      for (const one of [w, b, x]) one.dispose();
       lib.releaseMemory();
       post(hash);
       if (process.env.KEEP) lib.EmbeddingTable.createSync({ rows: 1, dim: 1, device: 'cuda' });`;
@@ -226,7 +227,8 @@ describe.skipIf(!hasDevice || !isEmulated)('tables on emulated devices', () => {
     }
     expect(hashes.size).toBe(1);
     // What is left is seen.
-    expect((await withFindings(body, { KEEP: '1' })).findings).toEqual([expect.stringMatching(/^leak: 16 bytes of device memory/)]);
+    const left = (await withFindings(body, { KEEP: '1' })).findings;
+    expect(left).toContainEqual(expect.stringMatching(/^leak: 16 bytes of device memory/));
   });
 
   it('move rows piece by piece where they are many', async () => {

@@ -18,8 +18,8 @@ constexpr int32_t kBackendVersion = 3;
 struct PendingCall;
 
 // Called once, from a thread of the device's, when finish() would no longer wait, whether the call went well or not;
-// perhaps before the start has returned. It returns soon and calls no function of the backend. Where `call` is null
-// nobody wants to know: finish() follows at once.
+// perhaps before the start has returned. It returns soon and calls no function of the backend, and finish() is not
+// called before it has. Where `call` is null nobody wants to know: finish() follows at once.
 struct Notify {
   void (*call)(void* context) = nullptr;
   void* context = nullptr;

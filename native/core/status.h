@@ -15,7 +15,7 @@ enum class Code : int32_t {
   invalid_argument,    // the facade should have refused this first
   environment,         // an environment variable that cannot be obeyed
   device_unavailable,  // no such device, with the reason
-  device_failed,       // a device that no longer works: the message names the kernel, or the call
+  device_failed,       // an error of a device, which may no longer work: the message names the call, and kernels
 };
 
 struct Status {

@@ -41,7 +41,44 @@ Status find(std::vector<Device*>& devices) {
   return {};
 }
 
+// Functions of the driver, which is not linked: the runtime opens it.
+struct ContextFunctions {
+  CUresult (*get)(CUcontext*) = nullptr;
+  CUresult (*set)(CUcontext) = nullptr;
+};
+
+template <class Function>
+void find_in_driver(const char* name, Function* function) {
+  constexpr unsigned kVersion = 12000;
+  void* found = nullptr;
+  cudaDriverEntryPointQueryResult result;
+  const cudaError_t error = cudaGetDriverEntryPointByVersion(name, &found, kVersion, cudaEnableDefault, &result);
+  if (error != cudaSuccess) cudaGetLastError();
+  else if (result == cudaDriverEntryPointSuccess) *function = reinterpret_cast<Function>(found);
+}
+
+const ContextFunctions& context_functions() {
+  static const ContextFunctions functions = [] {
+    ContextFunctions found;
+    find_in_driver("cuCtxGetCurrent", &found.get);
+    find_in_driver("cuCtxSetCurrent", &found.set);
+    return found;
+  }();
+  return functions;
+}
+
 }  // namespace
+
+Current::Current(const Device& device) {
+  const ContextFunctions& context = context_functions();
+  if (!context.get || context.get(&before_) != CUDA_SUCCESS) before_ = nullptr;
+  status_ = cudaSetDevice(device.index());
+}
+
+Current::~Current() {
+  const ContextFunctions& context = context_functions();
+  if (context.set) context.set(before_);
+}
 
 Device::Device(int index) : index_(index) {
   int major = 0;
@@ -86,6 +123,11 @@ Status Device::state() const {
 
 Status Device::note(const Status& status) {
   if (status.code != Code::device_failed) return status;
+  {
+    // What stays, every call returns.
+    Current current(*this);
+    if (cudaFree(nullptr) == cudaSuccess) return status;
+  }
   std::lock_guard<std::mutex> lock(mutex_);
   if (!failure_.ok()) return failure_;
   char kernels[sizeof status.message] = "";
@@ -143,12 +185,8 @@ Status Device::make_lane(Lane* lane) {
     status = check(cudaEventCreateWithFlags(&made.done, cudaEventBlockingSync | cudaEventDisableTiming),
                    "cudaEventCreateWithFlags");
   }
-  if (status.ok()) {
-    *lane = made;
-  } else {
-    cudaGetLastError();
-    end_lane(made);
-  }
+  if (status.ok()) *lane = made;
+  else end_lane(made);
   return status;
 }
 
@@ -174,7 +212,6 @@ Status Device::allocate(const Lane& lane, size_t bytes, void** memory) {
     error = cudaMallocFromPoolAsync(memory, bytes, pool_, lane.stream);
   }
   if (error == cudaSuccess) return {};
-  cudaGetLastError();  // not for a later call to find
   size_t free = 0, total = 0;
   if (error != cudaErrorMemoryAllocation || cudaMemGetInfo(&free, &total) != cudaSuccess) {
     return check(error, "cudaMallocFromPoolAsync of %zu bytes", bytes);
@@ -183,7 +220,7 @@ Status Device::allocate(const Lane& lane, size_t bytes, void** memory) {
 }
 
 void Device::free(const Lane& lane, void* memory) {
-  if (memory) cudaFreeAsync(memory, lane.stream);
+  if (memory && cudaFreeAsync(memory, lane.stream) != cudaSuccess) cudaGetLastError();
 }
 
 Status Device::release_memory() {

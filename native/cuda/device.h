@@ -2,6 +2,7 @@
 // good.
 #pragma once
 
+#include <cuda.h>
 #include <cuda_runtime_api.h>
 
 #include <cstddef>
@@ -64,23 +65,20 @@ class Device {
   Status failure_;
 };
 
-// Makes a device this thread's own for as long as the object lives, and then what was before.
+// Makes a device this thread's own for as long as the object lives, and then what was before: the driver's context,
+// which other CUDA libraries in the process share. (The runtime would say device 0 where there was none, and to set
+// that would take half a gigabyte of it.)
 class Current {
  public:
-  explicit Current(const Device& device) {
-    if (cudaGetDevice(&before_) != cudaSuccess) before_ = -1;
-    status_ = cudaSetDevice(device.index());
-  }
-  ~Current() {
-    if (before_ >= 0) cudaSetDevice(before_);
-  }
+  explicit Current(const Device& device);
+  ~Current();
   Current(const Current&) = delete;
   Current& operator=(const Current&) = delete;
 
   cudaError_t status() const { return status_; }
 
  private:
-  int before_ = -1;
+  CUcontext before_ = nullptr;
   cudaError_t status_ = cudaSuccess;
 };
 

@@ -29,9 +29,11 @@ static inline Code code_of(cudaError_t error) {
   }
 }
 
-// Ok where `error` is; otherwise "<what was called, printf-like>: <CUDA's text> (<CUDA's name>)".
+// Ok where `error` is; otherwise "<what was called, printf-like>: <CUDA's text> (<CUDA's name>)". CUDA forgets it then,
+// unless it stays: a later call would find it, and take it for its own.
 __attribute__((format(printf, 2, 3))) static inline Status check(cudaError_t error, const char* format, ...) {
   if (error == cudaSuccess) return {};
+  cudaGetLastError();
   char call[160];
   va_list arguments;
   va_start(arguments, format);

@@ -65,7 +65,7 @@ LossArrays<T, E>::LossArrays(const SampledProblem& problem, bool full)
     : p(problem),
       full(full),
       labels(p.batch * p.num_true),
-      pitch((p.dim * static_cast<int64_t>(sizeof(E)) + 15) / 16 * (16 / static_cast<int64_t>(sizeof(E)))),
+      pitch(padded_row(p.dim, dtype_of<E>)),
       wants_gradients(p.input_gradients || p.weight_gradients.wanted() || p.bias_gradients.wanted()),
       merges(p.weight_gradients.wanted() && (p.weight_gradients.merged || full)),
       columns_apart(p.weight_gradients.wanted() && p.weight_gradients.merged && !p.weight_gradients.sampled_distinct) {

@@ -77,14 +77,8 @@ class LossCall final : public DeviceCall {
 
   // Gradients that stay on the device get memory of their own.
   Status keep(const RowGradients& gradients, int64_t width, std::unique_ptr<DeviceRows>* rows, T** values) {
-    if (!gradients.kept) return {};
-    *rows = std::make_unique<DeviceRows>();
-    (*rows)->device = &device_;
-    (*rows)->width = width;
-    (*rows)->dtype = dtype_of<T>;
-    const auto bytes = static_cast<size_t>(gradients.num_rows * (*rows)->row_bytes());
-    const Status status = (*rows)->memory.allocate(device_, lane_, bytes);
-    *values = static_cast<T*>((*rows)->memory.data());
+    const Status status = make_rows(device_, lane_, gradients, width, dtype_of<T>, rows);
+    if (status.ok() && *rows) *values = static_cast<T*>((*rows)->memory.data());
     return status;
   }
 
@@ -262,13 +256,9 @@ class EmptyCall final : public DeviceCall {
     return {};
   }
   Status keep(const RowGradients& gradients, int64_t width, std::unique_ptr<DeviceRows>* rows) {
-    if (!gradients.kept) return {};
-    *rows = std::make_unique<DeviceRows>();
-    (*rows)->device = &device_;
-    (*rows)->width = width;
-    (*rows)->dtype = problem_.float64 ? DType::float64 : DType::float32;
-    const auto bytes = static_cast<size_t>(gradients.num_rows * (*rows)->row_bytes());
-    const Status status = (*rows)->memory.allocate(device_, lane_, bytes);
+    const DType dtype = problem_.float64 ? DType::float64 : DType::float32;
+    const Status status = make_rows(device_, lane_, gradients, width, dtype, rows);
+    const auto bytes = *rows ? static_cast<size_t>(gradients.num_rows * (*rows)->row_bytes()) : 0;
     if (!status.ok() || bytes == 0) return status;
     return check(cudaMemsetAsync((*rows)->memory.data(), 0, bytes, stream()), "cudaMemsetAsync of %zu bytes", bytes);
   }

@@ -62,7 +62,6 @@ Status Pinned::allocate(size_t bytes, void** data) {
     error = cudaHostAlloc(data, bytes, cudaHostAllocPortable);
   }
   if (error == cudaSuccess) return {};
-  cudaGetLastError();  // not for a later call to find
   *data = nullptr;
   return check(error, "cudaHostAlloc of %zu bytes of pinned host memory", bytes);
 }

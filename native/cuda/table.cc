@@ -23,9 +23,12 @@ DeviceMemory::~DeviceMemory() {
   if (!data_) return;
   Current current(*device_);
   Lane lane;
-  if (!device_->take_lane(&lane).ok()) return;  // of a device that no longer works
-  device_->free(lane, data_);
-  device_->give_back(lane);
+  if (device_->take_lane(&lane).ok()) {
+    device_->free(lane, data_);
+    device_->give_back(lane);
+  } else if (cudaFree(data_) != cudaSuccess) {  // waits for the device
+    cudaGetLastError();
+  }
 }
 
 Status DeviceMemory::allocate(Device& device, const Lane& lane, size_t bytes) {
@@ -33,6 +36,16 @@ Status DeviceMemory::allocate(Device& device, const Lane& lane, size_t bytes) {
   if (status.ok()) device_ = &device;
   else data_ = nullptr;
   return status;
+}
+
+Status make_rows(Device& device, const Lane& lane, const RowGradients& gradients, int64_t width, DType dtype,
+                 std::unique_ptr<DeviceRows>* rows) {
+  if (!gradients.kept) return {};
+  *rows = std::make_unique<DeviceRows>();
+  (*rows)->device = &device;
+  (*rows)->width = width;
+  (*rows)->dtype = dtype;
+  return (*rows)->memory.allocate(device, lane, static_cast<size_t>(gradients.num_rows * (*rows)->row_bytes()));
 }
 
 void TableUses::add(DeviceTable& table, bool writes) {

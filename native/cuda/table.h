@@ -86,6 +86,10 @@ struct DeviceRows {
 
 namespace cuda {
 
+// Room for gradients that stay on the device; none where they do not.
+Status make_rows(Device& device, const Lane& lane, const RowGradients& gradients, int64_t width, DType dtype,
+                 std::unique_ptr<DeviceRows>* rows);
+
 // The tables that a call uses. The starts of calls on one table do not overlap where one of them writes.
 class TableUses {
  public:

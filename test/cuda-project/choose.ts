@@ -45,7 +45,8 @@ export function chooseDevice(): Choice {
     why: `emulated on the CPU, as there is no device (${reason})`,
     environment: {
       SAMPLED_SOFTMAX_DEVICE: 'cuda',
-      SAMPLED_SOFTMAX_CUDA_LIBRARY: emulatedLibrary,
+      // Or another architecture's.
+      SAMPLED_SOFTMAX_CUDA_LIBRARY: process.env['SAMPLED_SOFTMAX_CUDA_LIBRARY'] || emulatedLibrary,
       // Small, so that small problems are cut into chunks of columns too.
       SAMPLED_SOFTMAX_CUDA_KEPT_BYTES: '65536',
       CUEMU_QUIET: '1',

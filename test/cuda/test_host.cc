@@ -12,9 +12,6 @@ using namespace sampled_softmax;
 
 namespace {
 
-constexpr int kRefused =
-    10;  // a scenario's status: the allocation that was to fail was one that cannot be done without
-
 const Shape kShape{20, 12, 40, 2, 70};
 
 bool has(const Status& status, const char* text) { return std::strstr(status.message, text) != nullptr; }
@@ -76,6 +73,8 @@ void a_device_too_far(const Emulated& e) {
   CHECK(status.code == Code::device_unavailable && has(status, "no device cuda:2, there are 2"), "%s", status.message);
   c.p.device = 1;
   CHECK(run(*e.backend, c, false).ok(), "cuda:1");
+  // To choose one, were it the first, would take memory of it.
+  CHECK(e.chosen_device() == -1, "the thread is left with device %d", e.chosen_device());
 }
 
 // ---- no memory
@@ -149,6 +148,9 @@ void a_fault(const Emulated& e) {
   Status first;
   for (int i = 0; i < kCalls; ++i) {
     if (!pending[i]) continue;
+    // It ends with a notification, failed or not, and is finished after that.
+    for (int wait = 0; wait < 10000 && notified[i] == 0; ++wait) usleep(1000);
+    CHECK(notified[i] == 1, "notified %d times", notified[i].load());
     const Status status = e.backend->finish(pending[i]);
     if (first.ok()) {
       first = status;
@@ -159,9 +161,6 @@ void a_fault(const Emulated& e) {
       CHECK(has(status, "the last kernel to begin: finish_rows"), "%s", status.message);
     }
     expect_failed(status, first);
-    // It may be on its way still: finish() does not wait for it.
-    for (int wait = 0; wait < 1000 && notified[i] == 0; ++wait) usleep(1000);
-    CHECK(notified[i] == 1, "notified %d times", notified[i].load());
   }
   cases.emplace_back(kShape, merged(), 1);
   for (bool full : {false, true}) {

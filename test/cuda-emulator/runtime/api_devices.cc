@@ -1,22 +1,38 @@
 // Devices, their properties, versions, and errors of the calling thread.
+#include <cuda.h>
 #include <cuda_runtime_api.h>
+
+#include <cstring>
 
 #include "runtime/device.h"
 #include "runtime/events.h"
+#include "runtime/exports.h"
 #include "runtime/pool.h"
 #include "runtime/runtime.h"
 #include "runtime/settings.h"
 #include "runtime/streams.h"
 
-namespace cuemu {}  // namespace cuemu
-
 using namespace cuemu;
 
 namespace {
+
 bool exists(int index) { return index >= 0 && index < settings().devices; }
+
+// A context is a device, counted from one; null where the thread has not chosen any.
+CUresult get_context(CUcontext* context) {
+  *context = reinterpret_cast<CUcontext>(uintptr_t(chosen_index() + 1));
+  return CUDA_SUCCESS;
+}
+CUresult set_context(CUcontext context) {
+  chosen_index() = int(reinterpret_cast<uintptr_t>(context)) - 1;
+  return CUDA_SUCCESS;
+}
+
 }  // namespace
 
 extern "C" {
+
+int cuemu_chosen_device() { return chosen_index(); }
 
 cudaError_t cudaGetDeviceCount(int* count) {
   *count = 0;
@@ -32,7 +48,16 @@ cudaError_t cudaGetDevice(int* index) {
 cudaError_t cudaSetDevice(int index) {
   if (const cudaError_t e = unusable()) return fail(e);
   if (!exists(index)) return fail(cudaErrorInvalidDevice);
-  current_index() = index;
+  chosen_index() = index;
+  return cudaSuccess;
+}
+// Of the driver's functions, those that say and set the context of a thread.
+cudaError_t cudaGetDriverEntryPointByVersion(const char* name, void** function, unsigned, unsigned long long,
+                                             cudaDriverEntryPointQueryResult* result) {
+  *function = nullptr;
+  if (!std::strcmp(name, "cuCtxGetCurrent")) *function = reinterpret_cast<void*>(get_context);
+  if (!std::strcmp(name, "cuCtxSetCurrent")) *function = reinterpret_cast<void*>(set_context);
+  *result = *function ? cudaDriverEntryPointSuccess : cudaDriverEntryPointSymbolNotFound;
   return cudaSuccess;
 }
 cudaError_t cudaSetDeviceFlags(unsigned) {

@@ -6,4 +6,5 @@
 
 CUEMU_EXPORT uint64_t cuemu_finding_count();  // since the start, repetitions included
 CUEMU_EXPORT uint64_t cuemu_device_bytes();   // allocated on all devices, with what their pools keep in reserve
+CUEMU_EXPORT int cuemu_chosen_device();       // of the calling thread; -1 where it has chosen none
 CUEMU_EXPORT uint64_t cuemu_pinned_bytes();   // page-locked host memory, allocated or registered

@@ -11,18 +11,19 @@ namespace cuemu {
 namespace {
 
 thread_local cudaError_t last = cudaSuccess;
-thread_local int current = 0;
+thread_local int chosen = -1;
 
 }  // namespace
 
-int& current_index() { return current; }
+int& chosen_index() { return chosen; }
+int current_index() { return chosen < 0 ? 0 : chosen; }
 
 std::mutex& runtime_mutex() {
   static auto& m = *new std::mutex;
   return m;
 }
 
-Device& current_device() { return device(current); }
+Device& current_device() { return device(current_index()); }
 
 cudaError_t fail(cudaError_t e, const std::string& finding) {
   if (!finding.empty()) report("api", 0, finding);

@@ -13,7 +13,8 @@ std::mutex& runtime_mutex();
 using Lock = std::unique_lock<std::mutex>;
 
 struct Device;
-int& current_index();  // the device of the calling thread
+int current_index();  // the device of the calling thread
+int& chosen_index();  // -1 where it has not chosen any
 Device& current_device();
 
 // Remembers the error for cudaGetLastError of this thread; with a text it is also a finding: the program did something
