@@ -97,6 +97,8 @@ export function kernels(sizes: Sizes, multiplied: Products = 'float32'): Work[] 
 
 export interface Gpu {
   readonly name: string;
+  /** What the driver calls it. */
+  readonly description: string;
   /** GB/s of memory; of the L2 cache, roughly; and MB of that. */
   readonly memory: number;
   readonly cache: number;
@@ -107,11 +109,20 @@ export interface Gpu {
 
 /** NVIDIA's published peaks. Nothing reaches them: on an H100 a copy was seen at 3000 GB/s, and mma.sync reaches two thirds of its tensor peak. */
 export const gpus: readonly Gpu[] = [
-  { name: 'H100 SXM', memory: 3350, cache: 5500, cacheSize: 50, peak: { float32: 67, tf32: 495, bfloat16: 989 } },
-  { name: 'A100 SXM 40 GB', memory: 1555, cache: 4500, cacheSize: 40, peak: { float32: 19.5, tf32: 156, bfloat16: 312 } },
-  { name: 'L4', memory: 300, cache: 1600, cacheSize: 48, peak: { float32: 30.3, tf32: 60, bfloat16: 121 } },
-  { name: 'RTX 4090', memory: 1008, cache: 5000, cacheSize: 72, peak: { float32: 82.6, tf32: 82.6, bfloat16: 165 } },
+  gpu('H100 SXM', 'NVIDIA H100 80GB HBM3', [3350, 5500, 50], [67, 495, 989]),
+  gpu('H200 SXM', 'NVIDIA H200', [4800, 5500, 50], [67, 495, 989]),
+  gpu('A100 SXM 40 GB', 'NVIDIA A100-SXM4-40GB', [1555, 4500, 40], [19.5, 156, 312]),
+  gpu('L4', 'NVIDIA L4', [300, 1600, 48], [30.3, 60, 121]),
+  gpu('RTX 4090', 'NVIDIA GeForce RTX 4090', [1008, 5000, 72], [82.6, 82.6, 165]),
 ];
+
+type Three = readonly [number, number, number];
+function gpu(name: string, description: string, [memory, cache, cacheSize]: Three, [float32, tf32, bfloat16]: Three): Gpu {
+  return { name, description, memory, cache, cacheSize, peak: { float32, tf32, bfloat16 } };
+}
+
+/** The GPU that the driver calls so, where its peaks are known. */
+export const gpuCalled = (description: string): Gpu | undefined => gpus.find((one) => one.description === description);
 
 /** Microseconds that a kernel takes at the least, and what says so. */
 export function bound(work: Work, gpu: Gpu, multiplied: Products): { microseconds: number; by: string } {
