@@ -14,7 +14,7 @@ export interface PeerPlaces {
 }
 
 /** The interpreter that each peer of peers.py runs under. */
-const interpreters = { tensorflow: 'tensorflow', torch: 'torch', 'torch-compiled': 'torch', jax: 'jax' } as const;
+export const interpreters = { tensorflow: 'tensorflow', torch: 'torch', 'torch-compiled': 'torch', jax: 'jax' } as const;
 
 /** Every peer that there is, for the whole step. */
 export function stepPeers(places: PeerPlaces, w: Workload, threads: number): Contestant[] {
@@ -49,10 +49,11 @@ export function hasTfjs(folder: string): boolean {
 }
 
 function pythonPeer(name: string, python: string, w: Workload, threads: number): Contestant {
-  const flags = ['--peer', name, ...workloadFlags(w, threads)];
+  // Without -B Python would leave its bytecode beside the sources.
+  const flags = ['-B', scriptPath('peers.py'), '--peer', name, ...workloadFlags(w, threads)];
   return {
     name,
-    measure: async (seconds) => readMs(await runProgram(python, [scriptPath('peers.py'), ...flags, '--seconds', String(seconds)])),
+    measure: async (seconds) => readMs(await runProgram(python, [...flags, '--seconds', String(seconds)])),
   };
 }
 
