@@ -32,6 +32,11 @@ export function randomNumbers(seed: number): () => number {
   };
 }
 
+/** Any class is as likely as any other. */
+export function makeLabels({ batch, numClasses }: Workload, random = randomNumbers(20_251)): Int32Array {
+  return Int32Array.from({ length: batch }, () => Math.floor(random() * numClasses));
+}
+
 export function makeProblem(workload: Workload): Problem {
   const { batch, dim, numClasses } = workload;
   const random = randomNumbers(20_251);
@@ -40,7 +45,7 @@ export function makeProblem(workload: Workload): Problem {
     weights: fill(numClasses * dim, 0.05, random),
     biases: fill(numClasses, 0.01, random),
     inputs: fill(batch * dim, 1, random),
-    labels: Int32Array.from({ length: batch }, () => Math.floor(random() * numClasses)),
+    labels: makeLabels(workload, random),
   };
 }
 

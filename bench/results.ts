@@ -32,6 +32,14 @@ export interface WorkloadResult {
 
 export interface Results {
   readonly machine: Machine;
+  /** Of batch, sample and classes, beside those of the workloads. */
+  readonly scale: number;
   readonly promiseExtraMicroseconds: number;
   readonly workloads: readonly WorkloadResult[];
+}
+
+/** A run's results, for JSON, and the page that shows them. */
+export interface Report {
+  readonly results: object;
+  readonly tables: string;
 }

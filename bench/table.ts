@@ -1,5 +1,6 @@
 /** Results as Markdown, aligned so that it reads in a terminal too. */
 import type { Outcome } from './interleave.ts';
+import { alignedTable, milliseconds, none, scaleNote } from './markdown.ts';
 import type { Machine, Results, WorkloadResult } from './results.ts';
 import { extraBytesLimit, flops } from './workloads.ts';
 
@@ -7,6 +8,7 @@ export function markdown(results: Results): string {
   const { machine, workloads, promiseExtraMicroseconds } = results;
   const parts = [
     describe(machine),
+    ...scaleNote(results.scale),
     'This package. A step is the mean loss and the unmerged sparse gradients, sampling included.',
     table(ownColumns, workloads, machine),
     `The Promise form takes ${Math.round(promiseExtraMicroseconds)} µs more than the Sync form.`,
@@ -27,7 +29,6 @@ interface Column {
 }
 
 const gflops = (r: WorkloadResult): number => flops(r.workload) / r.ms / 1e6;
-const none = '–';
 
 const ownColumns: readonly Column[] = [
   { title: 'workload', cell: ({ workload }) => workload.name },
@@ -83,19 +84,10 @@ function failures(workloads: readonly WorkloadResult[]): string[] {
 
 const formTime = (outcome: Outcome): string => ('ms' in outcome ? milliseconds(outcome.ms) : 'failed');
 
-/** Three significant digits, but no fewer than the whole number has. */
-const milliseconds = (ms: number): string => (ms >= 100 ? ms.toFixed(0) : ms.toPrecision(3));
-
 function mebibytes(bytes: number): string {
   const mib = bytes / 2 ** 20;
   return `${mib < 10 ? mib.toFixed(1) : mib.toFixed(0)} MiB`;
 }
 
-function table(columns: readonly Column[], rows: readonly WorkloadResult[], machine: Machine): string {
-  const cells = [columns.map((column) => column.title), ...rows.map((row) => columns.map((column) => column.cell(row, machine)))];
-  const widths = columns.map((_, i) => Math.max(...cells.map((line) => line[i]!.length)));
-  const line = (texts: string[]): string => `| ${texts.join(' | ')} |`;
-  const padded = cells.map((texts) => line(texts.map((text, i) => (i === 0 ? text.padEnd(widths[i]!) : text.padStart(widths[i]!)))));
-  const rule = line(widths.map((width, i) => (i === 0 ? '-'.repeat(width) : '-'.repeat(width - 1) + ':')));
-  return [padded[0], rule, ...padded.slice(1)].join('\n');
-}
+const table = (columns: readonly Column[], rows: readonly WorkloadResult[], machine: Machine): string =>
+  alignedTable([columns.map((column) => column.title), ...rows.map((row) => columns.map((column) => column.cell(row, machine)))]);

@@ -30,6 +30,12 @@ export const workloads: readonly Workload[] = [
   workload('odd', 777, 50, 1001, 123_457, 'no size divides anything'),
 ];
 
+/** The same with so many times the batch, the sample and the classes, at least one of each; rows keep their length. */
+export function scaled(w: Workload, scale: number): Workload {
+  const times = (size: number): number => Math.max(1, Math.round(size * scale));
+  return { ...w, batch: times(w.batch), numSampled: times(w.numSampled), numClasses: times(w.numClasses) };
+}
+
 /** Floating-point operations of a step: the three products (logits, both gradients) over the sample. */
 export const flops = (w: Workload): number => 6 * w.batch * w.dim * w.numSampled;
 
