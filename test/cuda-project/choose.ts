@@ -40,13 +40,13 @@ export function chooseDevice(): Choice {
   if (names.length > 0) return { kind: 'real', why: `on ${names[0]}`, environment: { SAMPLED_SOFTMAX_DEVICE: 'cuda' } };
   const tools = spawnSync(join(root, 'scripts/build-emulated.sh'), ['--tools'], { encoding: 'utf8' });
   if (tools.status !== 0) return { kind: 'none', why: `no device (${reason}), and none emulated: ${tools.stdout.trim()}`, environment: {} };
+  const given = process.env['SAMPLED_SOFTMAX_CUDA_LIBRARY'] ?? ''; // of another architecture, by scripts/test-cuda.sh
   return {
     kind: 'emulated',
     why: `emulated on the CPU, as there is no device (${reason})`,
     environment: {
       SAMPLED_SOFTMAX_DEVICE: 'cuda',
-      // Or another architecture's.
-      SAMPLED_SOFTMAX_CUDA_LIBRARY: process.env['SAMPLED_SOFTMAX_CUDA_LIBRARY'] || emulatedLibrary,
+      SAMPLED_SOFTMAX_CUDA_LIBRARY: given === '' ? emulatedLibrary : given,
       // Small, so that small problems are cut into chunks of columns too.
       SAMPLED_SOFTMAX_CUDA_KEPT_BYTES: '65536',
       CUEMU_QUIET: '1',
