@@ -25,7 +25,7 @@ run() {
   local launch=()
   if [[ $kind == thread ]] && setarch -R true 2>/dev/null; then launch=(setarch -R); fi
   ASAN_OPTIONS=${ASAN_OPTIONS:-allocator_may_return_null=1} UBSAN_OPTIONS=${UBSAN_OPTIONS:-print_stacktrace=1} \
-    "${launch[@]}" ctest --test-dir "$folder" --tests-regex "$filter" --no-tests=error --output-on-failure --timeout 600
+    "${launch[@]}" ctest --test-dir "$folder" --tests-regex "$filter" --parallel 2 --no-tests=error --output-on-failure --timeout 600
 }
 
 mkdir -p build-native
