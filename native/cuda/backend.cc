@@ -7,7 +7,6 @@
 #include "cuda/device.h"
 #include "cuda/device_call.h"
 #include "cuda/loss_call.h"
-#include "cuda/pinned.h"
 #include "cuda/table.h"
 #include "cuda/table_call.h"
 
@@ -46,7 +45,6 @@ void destroy_gradients(DeviceRows* rows) { delete rows; }
 Status release_memory() {
   const std::vector<cuda::Device*>* devices;
   if (!cuda::Device::all(&devices).ok()) return {};
-  cuda::Pinned::trim();
   Status result;
   for (cuda::Device* device : *devices) {
     if (Status status = device->release_memory(); !status.ok()) result = status;

@@ -227,6 +227,7 @@ Status Device::release_memory() {
   std::lock_guard<std::mutex> lock(mutex_);
   if (!pool_) return {};
   Current current(*this);
+  Pinned::trim();  // here, where the runtime does not have to choose a device for it
   for (const Lane& lane : lanes_) {
     cudaStreamSynchronize(lane.stream);  // nothing is left there but what is being freed
     end_lane(lane);

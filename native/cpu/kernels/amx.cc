@@ -88,18 +88,9 @@ static inline int64_t depth_of(int64_t dim) { return (dim + MR - 1) / MR * kTile
 static void pack_tile(const float* const* rows, int64_t dim, Pair* along_dims, Pair* along_columns) {
   const int64_t depth = depth_of(dim);
   for (int m = 0; m < MR; ++m) {
-    const float* row = rows[m];
     for (int64_t d = 0; d < 2 * depth; d += 2 * kTile) {
-      __m512 low = _mm512_setzero_ps(), high = low;
-      if (row) {
-        const int64_t left = dim - d;
-        const auto lanes = [left](int64_t from) {
-          return static_cast<__mmask16>(left - from >= 16 ? 0xffff : left > from ? (1u << (left - from)) - 1 : 0);
-        };
-        low = _mm512_maskz_loadu_ps(lanes(0), row + d);
-        high = _mm512_maskz_loadu_ps(lanes(16), row + d + 16);
-      }
-      _mm512_storeu_si512(along_dims + m * depth + d / 2, (__m512i)_mm512_cvtne2ps_pbh(high, low));
+      const __m512i pairs = pairs_along(load_row(rows[m], d, dim), load_row(rows[m], d + 16, dim));
+      _mm512_storeu_si512(along_dims + m * depth + d / 2, pairs);
     }
   }
   // Turned over, two dims at a time: their pairs of all columns, and of these the low halves and the high ones.
@@ -121,7 +112,7 @@ static void pack_tile(const float* const* rows, int64_t dim, Pair* along_dims, P
 }
 
 static void pack_strip(const float* rows, int64_t count, int64_t dim, Pair* strip) {
-  pack_pairs_of_dims(rows, count, dim, depth_of(dim), strip);
+  pack_rows(rows, count, dim, depth_of(dim), strip);
 }
 
 static void round(const float* e, int64_t tiles, Pair* along_columns, Pair* along_rows) {
@@ -169,8 +160,7 @@ static void class_gradients(const Pair* e, int64_t strip_stride, int64_t columns
       store_sums(sums, NR);
       for (int64_t m = 0; m < count; ++m) {
         for (int64_t j = 0; j < NR && d + j < dim; j += 16) {
-          const int64_t left = dim - d - j;
-          const auto lanes = static_cast<__mmask16>(left >= 16 ? 0xffff : (1u << left) - 1);
+          const __mmask16 lanes = first_lanes(dim - d - j);
           float* row = out[c + m] + d + j;
           const __m512 before = add ? _mm512_maskz_loadu_ps(lanes, row) : _mm512_setzero_ps();
           _mm512_mask_storeu_ps(row, lanes, before + _mm512_load_ps(sums + m * NR + j));

@@ -39,16 +39,12 @@ static inline __attribute__((always_inline)) void accumulate(const Pair* a, int6
 }
 
 static void pack_tile(const float* const* rows, int64_t dim, Pair* along_dims, Pair* along_columns) {
-  for (int m = 0; m < MR; ++m) {
-    const float* row = rows[m];
-    for (int64_t d = 0; d < dim; d += 2) {
-      along_dims[d / 2 * MR + m] = row ? pair(row[d], d + 1 < dim ? row[d + 1] : 0) : 0;
+  pack_pairs_of_dims<MR>([rows](int m) { return rows[m]; }, dim, half(dim), along_dims);
+  for (int m = 0; m < MR; m += 2, along_columns += dim) {
+    for (int64_t d = 0; d < dim; d += L) {
+      const __m512i pairs = pairs_across(load_row(rows[m], d, dim), load_row(rows[m + 1], d, dim));
+      _mm512_mask_storeu_epi32(along_columns + d, first_lanes(dim - d), pairs);
     }
-  }
-  for (int m = 0; m < MR; m += 2) {
-    const float *low = rows[m], *high = rows[m + 1];
-    Pair* out = along_columns + m / 2 * dim;
-    for (int64_t d = 0; d < dim; ++d) out[d] = pair(low ? low[d] : 0, high ? high[d] : 0);
   }
 }
 
@@ -71,7 +67,7 @@ static void logits(const Pair* tile, int64_t tiles, const Pair* strip, int64_t d
 }
 
 static void pack_strip(const float* rows, int64_t count, int64_t dim, Pair* strip) {
-  pack_pairs_of_dims(rows, count, dim, half(dim), strip);
+  pack_rows(rows, count, dim, half(dim), strip);
 }
 
 static void round(const float* e, int64_t tiles, Pair* along_columns, Pair* along_rows) {
