@@ -43,7 +43,10 @@ void compare(const Shape& shape, const Options& o, uint32_t seed, bool reduced) 
   const Reference want = reference(c.p, o.full);
   const Status status = run(*backend, c, o.full);
   CHECK(status.ok(), "%s", status.message);
-  const double tolerance = o.float64 ? 1e-12 : reduced ? 1.0 / 128 : o.numerics == Numerics::mindspore ? 2e-5 : 4e-6;
+  // The largest error of tf32 that has been seen is 1 / 575; with operands cut off, not rounded, it would be twice
+  // that.
+  const double of_products = o.stored == DType::bfloat16 ? 1.0 / 128 : 1.0 / 512;
+  const double tolerance = o.float64 ? 1e-12 : reduced ? of_products : o.numerics == Numerics::mindspore ? 2e-5 : 4e-6;
   const double errors[] = {off(c.losses, o, want.losses), off(c.input_gradients, o, want.inputs),
                            off(c.weight_gradients, o, want.weights), off(c.bias_gradients, o, want.biases)};
   for (int i = 0; i < 4; ++i) {
