@@ -11,7 +11,10 @@ struct Site {
   const char* file;
   int line;
   const char* what;  // the instruction
-  int merge;  // accesses that the machine code fuses into one are counted once, at the first (n), not at the rest (0)
+  // accesses that the machine code fuses into one are counted once, at the lowest address (n), not at the rest (0)
+  int merge;
+  const char* caller_file;  // where the function is called that the place lies in, if it is inlined; otherwise "", 0
+  int caller_line;
 };
 
 struct Parameter {

@@ -16,7 +16,7 @@ std::map<std::string, const Kernel*>& kernels() {
   return by_name;
 }
 std::vector<Site>& sites() {
-  static auto& list = *new std::vector<Site>{{"", 0, "", 1}};
+  static auto& list = *new std::vector<Site>{{"", 0, "", 1, "", 0}};
   return list;
 }
 struct Placed {
@@ -51,6 +51,12 @@ void add_kernel(const Kernel* kernel) { kernels()[kernel->name] = kernel; }
 const Kernel* find_kernel(const char* name) {
   const auto it = kernels().find(name);
   return it == kernels().end() ? nullptr : it->second;
+}
+
+std::vector<std::string> kernel_names() {
+  std::vector<std::string> names;
+  for (const auto& [name, kernel] : kernels()) names.push_back(name);
+  return names;
 }
 
 void add_variable(const Variable& variable) { variables().push_back({variable, {}}); }

@@ -1,11 +1,14 @@
 // Kernels and variables of the translated files, by name.
 #pragma once
 #include <string>
+#include <vector>
 
 #include "runtime/kernel.h"
 #include "runtime/memory.h"
 
 namespace cuemu {
+
+std::vector<std::string> kernel_names();
 
 // Both need the runtime's mutex.
 void place_variables(int device);                                // so that kernels find them

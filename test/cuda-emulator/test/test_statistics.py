@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """test_statistics.py FILE.json - the counted work of test_kernels against what a look at the kernels says."""
 import json
+import os
 import sys
 
 passed = failed = 0
@@ -14,12 +15,19 @@ def check(what, got, wanted):
         print(f'FAIL {what}: {got}, not {wanted}')
 
 
-def main(path):
-    kernels = {k['kernel']: k for k in json.load(open(path))}
+def read(path):
+    """A function that finds a kernel that was launched by a part of its name."""
+    kernels = json.load(open(path))
+    return lambda part: next(k for k in kernels if part in k['kernel'] and k['launches'])
 
-    def find(part):
-        return next(k for name, k in kernels.items() if part in name)
 
+def main(kernels):
+    check_kernels(read(kernels))
+    print(f'statistics: {passed} passed, {failed} failed')
+    return failed != 0
+
+
+def check_kernels(find):
     # 37 rows of 4, 100 and 1024 floats: three launches of 5 blocks of 256 threads, 5 shuffles of two values a row
     k = find('log_sum_exp')
     check('launches', k['launches'], 3)
@@ -42,9 +50,23 @@ def main(path):
     check('written', k['written'], 64 * 128 * 4)
     check('no bank conflicts', k['wavefronts'], k['ideal_wavefronts'])
 
-    print(f'statistics: {passed} passed, {failed} failed')
-    return failed != 0
+    # the sites are the same counts once more
+    for space, unit in (('global', 'sectors'), ('shared', 'wavefronts')):
+        sites = [site for site in k['sites'] if site['space'] == space]
+        check(f'{unit} of sites', sum(site['units'] for site in sites), k[unit])
+        check(f'ideal {unit} of sites', sum(site['ideal'] for site in sites), k[f'ideal_{unit}'])
+    # two calls of one function, which is inlined
+    copies = [site for site in k['sites'] if (site['what'], site['space']) == ('cp.async.cg.shared.global', 'global')]
+    check('calls', len(copies), 2)
+    for site in copies:
+        check('what is called', 'cp.async.cg.shared.global' in line_of(site['file'], site['line']), True)
+        check('what calls', 'cp_async_16(to' in line_of(site['caller_file'], site['caller_line']), True)
+
+
+def line_of(file, number):
+    with open(f'{os.path.dirname(os.path.abspath(__file__))}/kernels/{file}') as lines:
+        return lines.read().splitlines()[number - 1]
 
 
 if __name__ == '__main__':
-    sys.exit(main(sys.argv[1]))
+    sys.exit(main(*sys.argv[1:]))

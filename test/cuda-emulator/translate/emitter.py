@@ -73,10 +73,14 @@ def _rounded(size):
 def _sites(module):
     yield 'const Site kSites[] = {'
     for site in module.sites.table:
-        file, line = site.location
-        name = module.files.get(file, '?').rsplit('/', 1)[-1]
-        yield f'{{"{name}", {line}, "{site.what}", {site.merge}}},'
-    yield '{"", 0, "", 1}};'
+        place, caller = _place(module, site.location, '?'), _place(module, site.caller, '')
+        yield f'{{{place}, "{site.what}", {site.merge}, {caller}}},'
+    yield '{"", 0, "", 1, "", 0}};'
+
+
+def _place(module, location, unknown):
+    file, line = location
+    return f'"{module.files.get(file, unknown).rsplit("/", 1)[-1]}", {line}'
 
 
 def _kernel(f):

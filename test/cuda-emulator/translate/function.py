@@ -176,7 +176,8 @@ class Function:
 
     def site(self, what, count=1):
         """A number for this place in the source, which touches memory."""
-        return f'kFirstSite + {self.module.sites.add(self.module.location, what, count)}'
+        module = self.module
+        return f'kFirstSite + {module.sites.add(module.location, module.caller, what, count)}'
 
     def label(self, name):
         return 'L' + re.sub(r'\W', '_', name)

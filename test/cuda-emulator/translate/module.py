@@ -28,6 +28,7 @@ class Module:
         self.sites = Sites()
         self.files = {}
         self.location = ('0', 0)  # the number of the file, and the line
+        self.caller = ('0', 0)  # of the function that this is a line of, where it is inlined
         self._names = 0
         self._function = None
         self._head = None  # a function whose body may follow
@@ -79,6 +80,8 @@ class Module:
         name, *rest = text.split()
         if name == '.loc':
             self.location = (rest[0], int(rest[1]))
+            caller = rest[rest.index('inlined_at') + 1:] if 'inlined_at' in rest else ('0', 0)
+            self.caller = (caller[0], int(caller[1]))
         elif name == '.file':
             self.files[rest[0]] = re.search(r'"([^"]*)"', text)[1]
         elif name in ('.maxntid', '.reqntid'):

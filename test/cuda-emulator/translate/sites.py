@@ -5,6 +5,7 @@ import dataclasses
 @dataclasses.dataclass
 class Site:
     location: tuple  # (number of the file, line)
+    caller: tuple  # the same of where the function is called that is inlined here; ('0', 0) if none is
     what: str
     merge: int = 1
 
@@ -13,7 +14,7 @@ class Sites:
     def __init__(self):
         self.table = []
 
-    def add(self, location, what, count=1):
+    def add(self, location, caller, what, count=1):
         first = len(self.table)
-        self.table += [Site(location, what) for _ in range(count)]
+        self.table += [Site(location, caller, what) for _ in range(count)]
         return first
