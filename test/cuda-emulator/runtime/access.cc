@@ -2,6 +2,7 @@
 
 #include <sys/mman.h>
 
+#include <bit>
 #include <cstdio>
 
 #include "runtime/address_space.h"
@@ -72,7 +73,8 @@ uint32_t shared_size() { return (launch.kernel->static_shared + 15) / 16 * 16 + 
 void check_access(uint32_t number, uint64_t address, unsigned size, Access access, Space space, bool strong) {
   const uint64_t offset = address - shared_begin;
   const bool shared = offset < kSharedBytes;
-  if (address & (size - 1)) bad_access(kMisalignedAddress, number, "%u bytes at a misaligned address", size);
+  if (address & (std::bit_ceil(size) - 1))
+    bad_access(kMisalignedAddress, number, "%u bytes at a misaligned address", size);
   if (shared) {
     check_shared(number, offset, size, space);
   } else if (is_device_address(address)) {

@@ -36,13 +36,19 @@ namespace {
 
 struct Request {
   uint64_t address[kWarp];
+  uint8_t size[kWarp];  // of one instruction too, where cp.async fills a part of what it copies
   uint32_t lanes;
+
+  template <class Visit>
+  void each(Visit visit) const {
+    for (unsigned i = 0; i < kWarp; ++i)
+      if (lanes >> i & 1) visit(i);
+  }
 };
 
 struct SiteLog {  // the requests of the warp that now runs
   std::vector<Request> requests;
   uint32_t next[kWarp] = {};  // the request that a lane's next access belongs to
-  unsigned size = 0;
   Access access = Access::Read;
   bool shared = false, open = false;
 };
@@ -82,8 +88,7 @@ void mark_seen(std::vector<uint64_t>& bitmap, uint64_t sector) {
 
 void count_sectors(const Request& r, const SiteLog& log, Traffic& t) {
   std::vector<Sector> sectors;
-  for (unsigned i = 0; i < kWarp; ++i)
-    if (r.lanes >> i & 1) add_bytes(sectors, r.address[i], log.size);
+  r.each([&](unsigned i) { add_bytes(sectors, r.address[i], r.size[i]); });
   unsigned bytes = 0;
   for (const Sector& s : sectors) {
     bytes += unsigned(std::popcount(s.bytes));
@@ -94,24 +99,29 @@ void count_sectors(const Request& r, const SiteLog& log, Traffic& t) {
   t.ideal += (bytes + 31) / 32;
 }
 
-// 32 banks of 4 bytes; accesses of 8 and 16 bytes go by half and quarter warps. Lanes that ask for the same word share
-// it, except that a GPU serializes atomics on one word, which is not counted here.
-void count_wavefronts(const Request& r, const SiteLog& log, Traffic& t) {
-  const unsigned phases = std::max(log.size / 4, 1u), lanes_each = kWarp / phases;
-  for (unsigned phase = 0; phase < phases; ++phase) {
-    std::vector<uint64_t> words;
-    for (unsigned i = phase * lanes_each; i < (phase + 1) * lanes_each; ++i)
-      if (r.lanes >> i & 1)
-        for (unsigned offset = 0; offset < std::max(log.size, 4u); offset += 4)
-          words.push_back((r.address[i] + offset) / 4);
-    if (words.empty()) continue;
-    std::sort(words.begin(), words.end());
-    words.erase(std::unique(words.begin(), words.end()), words.end());
+// 32 banks of 4 bytes; accesses of 8 and 16 bytes go by half and quarter warps, as do the rows of ldmatrix. Lanes that
+// ask for the same word share it, except that a GPU serializes atomics on one word, which is not counted here. A
+// wavefront gives the lanes 128 bytes at most, whether they are the same or not: that is the ideal.
+void count_wavefronts(const Request& r, Traffic& t) {
+  unsigned widest = 4, bytes = 0;
+  r.each([&](unsigned i) {
+    widest = std::max<unsigned>(widest, r.size[i]);
+    bytes += r.size[i];
+  });
+  const unsigned lanes_each = kWarp * 4 / widest;
+  std::array<std::vector<uint64_t>, 8> words;  // of each part of the warp
+  r.each([&](unsigned i) {
+    for (uint64_t w = r.address[i] / 4; w <= (r.address[i] + r.size[i] - 1) / 4; ++w)
+      words[i / lanes_each].push_back(w);
+  });
+  for (auto& part : words) {
+    std::sort(part.begin(), part.end());
+    part.erase(std::unique(part.begin(), part.end()), part.end());
     std::array<unsigned, 32> of_bank{};
-    for (const uint64_t w : words) ++of_bank[w % 32];
+    for (const uint64_t w : part) ++of_bank[w % 32];
     t.units += *std::max_element(of_bank.begin(), of_bank.end());
-    t.ideal += 1;
   }
+  t.ideal += (bytes + 127) / 128;
 }
 
 uint64_t bytes_of(const std::vector<uint64_t>& bitmap) {
@@ -142,16 +152,17 @@ void count_access(uint32_t number, uint64_t address, unsigned size, Access acces
   if (!log.open) {
     log.open = true;
     open_logs.push_back(number);
-    log.size = size * unsigned(merge);
     log.access = access;
     log.shared = shared;
   }
   if (log.shared != shared) return;  // generic code that serves both spaces: only the first is counted
   const uint32_t k = log.next[self->lane]++;
   if (k >= kMostRequests) return;
-  if (k >= log.requests.size()) log.requests.push_back({{}, 0});
-  log.requests[k].address[self->lane] = address;
-  log.requests[k].lanes |= 1u << self->lane;
+  if (k >= log.requests.size()) log.requests.push_back({});
+  Request& request = log.requests[k];
+  request.address[self->lane] = address;
+  request.size[self->lane] = uint8_t(size * unsigned(merge));
+  request.lanes |= 1u << self->lane;
 }
 
 void count_collective() { ++current.collectives; }
@@ -166,7 +177,7 @@ void finish_requests() {
     for (const Request& r : log.requests) {
       ++t.requests;
       t.lanes += uint64_t(std::popcount(r.lanes));
-      log.shared ? count_wavefronts(r, log, t) : count_sectors(r, log, t);
+      log.shared ? count_wavefronts(r, t) : count_sectors(r, log, t);
     }
     current.sites[number].add(t);
     log.requests.clear();

@@ -82,8 +82,9 @@ part "machine, small memory" CUEMU_MEMORY=1000000 "$build/test_machine" small-me
 part "machine, failing allocation" CUEMU_FAIL_ALLOC=3 "$build/test_machine" failing-allocation
 part "leaks and mistakes at exit" CUEMU_LEAKS=1 CUEMU_FINDINGS="$build/findings" "$build/test_machine" findings
 part "the file of findings" diff "$build/findings" expected_findings.txt
-part "counted work, written" CUEMU_STATS_JSON="$build/statistics.json" "$build/test_kernels"
-part "counted work" python3 test_statistics.py "$build/statistics.json"
+part "counted work, written" CUEMU_STATS_JSON="$build/kernels.json" "$build/test_kernels"
+part "counted traffic, written" CUEMU_STATS_JSON="$build/traffic.json" "$build/test_traffic"
+part "counted work and traffic" python3 test_statistics.py "$build/kernels.json" "$build/traffic.json"
 part "opened library" "$build/load_library" "$build/library.so"
 part "opened library, eager streams" CUEMU_STREAMS=eager "$build/load_library" "$build/library.so"
 

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""test_statistics.py FILE.json - the counted work of test_kernels against what a look at the kernels says."""
+"""test_statistics.py KERNELS.json TRAFFIC.json - the counted work of test_kernels and of test_traffic against what a look
+at their kernels says."""
 import json
 import os
 import sys
@@ -16,13 +17,14 @@ def check(what, got, wanted):
 
 
 def read(path):
-    """A function that finds a kernel that was launched by a part of its name."""
+    """A function that finds a kernel by a part of its name, one that was launched unless said otherwise."""
     kernels = json.load(open(path))
-    return lambda part: next(k for k in kernels if part in k['kernel'] and k['launches'])
+    return lambda part, launched=True: next(k for k in kernels if part in k['kernel'] and bool(k['launches']) == launched)
 
 
-def main(kernels):
+def main(kernels, traffic):
     check_kernels(read(kernels))
+    check_traffic(read(traffic))
     print(f'statistics: {passed} passed, {failed} failed')
     return failed != 0
 
@@ -66,6 +68,54 @@ def check_kernels(find):
 def line_of(file, number):
     with open(f'{os.path.dirname(os.path.abspath(__file__))}/kernels/{file}') as lines:
         return lines.read().splitlines()[number - 1]
+
+
+# Of one warp: the kernel, which access, and requests, lanes, units (sectors or wavefronts) and the fewest possible.
+TRAFFIC = (
+    ('copy_eachIf', 'global read', 1, 32, 4, 4),
+    ('copy_eachIf', 'global write', 1, 32, 4, 4),
+    ('copy_eachId', 'global read', 1, 32, 8, 8),
+    ('copy_eachI6float4', 'global read', 1, 32, 16, 16),
+    ('copy_eachI6float4', 'global write', 1, 32, 16, 16),
+    ('copy_every_otherId', 'global read', 1, 32, 16, 8),
+    ('copy_every_otherI6float4', 'global read', 1, 32, 32, 16),
+    ('copy_shifted', 'global read', 1, 32, 5, 4),
+    ('copy_shifted', 'global write', 1, 32, 5, 4),
+    ('copy_same', 'global read', 1, 32, 1, 1),
+    ('copy_few', 'global read', 1, 12, 3, 3),
+    ('write_to_host', 'global write', 1, 32, 4, 4),  # that to the host is not counted
+    ('store_sharedIfLi1E', 'shared write', 1, 32, 1, 1),
+    ('store_sharedIfLi1E', 'shared read', 1, 32, 1, 1),
+    ('store_sharedIfLi2E', 'shared write', 1, 32, 2, 1),
+    ('store_sharedIfLi32E', 'shared read', 1, 32, 32, 1),
+    ('store_sharedIdLi1E', 'shared write', 1, 32, 2, 2),
+    ('store_sharedIdLi2E', 'shared read', 1, 32, 4, 2),
+    ('store_sharedI6float4Li1ELj4294967295E', 'shared write', 1, 32, 4, 4),
+    ('store_sharedI6float4Li4E', 'shared write', 1, 32, 16, 4),
+    ('store_sharedI6float4Li5E', 'shared read', 1, 32, 4, 4),
+    ('store_sharedI6float4Li1ELj4095E', 'shared write', 1, 12, 2, 2),
+    ('store_sharedI6float4Li1ELj16843009E', 'shared read', 1, 4, 4, 1),  # a lane of each quarter of the warp
+    ('load_same', 'shared read', 1, 32, 1, 1),
+    ('load_neighbours', 'shared read', 1, 32, 4, 4),  # four loads that are one in machine code
+    ('copy_asyncILi0E', 'global read', 1, 32, 16, 16),
+    ('copy_asyncILi0E', 'shared write', 1, 32, 4, 4),
+    ('copy_asyncILi8E', 'global read', 1, 32, 16, 8),
+    ('copy_asyncILi8E', 'shared write', 1, 32, 4, 4),
+    ('copy_asyncILi12E', 'global read', 1, 32, 16, 16),
+    ('copy_asyncILi1E', 'global read', 1, 32, 16, 16),
+    ('load_matricesILi8E', 'shared read', 1, 32, 4, 4),
+    ('load_matricesILi24E', 'shared read', 1, 32, 4, 4),
+    ('load_matricesILi32E', 'shared read', 1, 32, 16, 4),
+    ('load_one_matrix', 'shared read', 1, 8, 1, 1),
+)
+
+
+def check_traffic(find):
+    for kernel, access, *wanted in TRAFFIC:
+        sites = [site for site in find(kernel)['sites'] if f'{site["space"]} {site["access"]}' == access]
+        check(f'{kernel}: {access}',
+              [[site[key] for key in ('requests', 'lanes', 'units', 'ideal')] for site in sites], [wanted])
+    check('sites of a kernel that never ran', find('never_launched', launched=False)['sites'], [])
 
 
 if __name__ == '__main__':

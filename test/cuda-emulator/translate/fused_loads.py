@@ -1,6 +1,6 @@
 """ptxas fuses loads of 4 bytes from neighbouring shared addresses into one of 8 or 16. So that wavefronts are counted
-as the machine makes them, the same is done here to the places that are counted: the first of a fused group stands for
-all.
+as the machine makes them, the same is done here to the places that are counted: the one of the lowest address stands
+for all of a fused group.
 
 Only in straight code: whatever may change the memory or the base register ends a group.
 """
@@ -30,6 +30,6 @@ class FusedLoads:
             if None in sites:
                 continue
             for site in sites:
-                self.sites.table[site].merge = count if site == min(sites) else 0
+                self.sites.table[site].merge = count if site == sites[0] else 0
             if count == 4:
                 break

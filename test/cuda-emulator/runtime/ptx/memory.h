@@ -78,15 +78,11 @@ inline void fence_if_checked() {
   if constexpr (kChecked) fence();
 }
 
-// Two sites: the read and, one further, the write.
+// Two sites: the read, of as many bytes as are filled, and, one further, the write.
 inline void copy_async(u32 site, u64 to, u64 from, u32 bytes, u32 filled) {
   filled = std::min(bytes, filled);
   if constexpr (kChecked) {
-    for (u32 done = 0; done < filled;) {  // what is read may be any part of the aligned bytes
-      const u32 piece = 1u << (31 - __builtin_clz(filled - done));
-      check<Space::Global, Strength::Weak>(site, from + done, piece, Access::Read);
-      done += piece;
-    }
+    if (filled) check<Space::Global, Strength::Weak>(site, from, filled, Access::Read);
     check<Space::Shared, Strength::Weak>(site + 1, to, bytes, Access::Write);
   }
   start_copy(reinterpret_cast<char*>(to), reinterpret_cast<const char*>(from), bytes, filled, kChecked ? site + 1 : 0);
