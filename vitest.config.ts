@@ -5,7 +5,7 @@ const include = ['test/**/*.test.ts'];
 
 // The project 'cuda' runs the tests once more, with every call and table that names no device on a CUDA device. A new
 // file belongs to both projects.
-const onDevices = ['test/bench-cuda.test.ts', 'test/cuda-model.test.ts', 'test/device-table*.test.ts'];
+const onDevices = ['test/bench-cuda.test.ts', 'test/cuda-*.test.ts', 'test/device-table*.test.ts'];
 const onHost = [
   // Nothing in them runs on a device.
   'test/accidental-hits.test.ts',
