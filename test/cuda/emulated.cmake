@@ -25,7 +25,7 @@ function(emulator_options target)
 endfunction()
 
 # An object library `target` of a kernel's PTX.
-file(GLOB_RECURSE translator CONFIGURE_DEPENDS ${emulator}/*.py)
+file(GLOB_RECURSE translator CONFIGURE_DEPENDS ${emulator}/ptx2cpp.py ${emulator}/translate/*.py)
 function(add_translated target ptx)
   set(source ${CMAKE_CURRENT_BINARY_DIR}/translated/${target}.cc)
   file(MAKE_DIRECTORY ${CMAKE_CURRENT_BINARY_DIR}/translated)
