@@ -51,19 +51,10 @@ const ofRows: Exception[] = [
 
 const ofHits: Exception[] = [
   {
-    reason:
-      "lanes of tensor cores have two neighbouring columns each, whose keys they read one after the other: half of each lane's sector",
-    runs: [...dims, 'chunks'],
-    accesses: [
-      ['logits<float, float, tf32>', 'key[j] = p.hits.keys'],
-      ['logits<float, BFloat16, bf16>', 'key[j] = p.hits.keys'],
-    ],
-  },
-  {
     reason: 'the rows of a warp have labels of their own, which lanes look through one by one, or by halves',
     runs: dims,
     accesses: [
-      ['logits<float, BFloat16, bf16>', 'hit |= labels[j] == key'],
+      ['logits<float, BFloat16, bf16>', 'const int64_t label = labels[t]'],
       ['logits<float, float, tf32>', 'if (labels[middle] < key)'],
       ['logits<float, float, tf32>', 'return begin < num_true && labels[begin] == key'],
     ],
@@ -146,11 +137,6 @@ const ofUnevenRows: Exception[] = [
       ['input_gradients', 'if (n + e < width) out[n + e] = run[e]'],
       ['add_rows', 'if (d + e < dim) read.at[e] = value[e]'],
     ],
-  },
-  {
-    reason: 'what is left of a row behind the first round of its lanes, nvcc stores element by element',
-    runs: ['dim 80'],
-    accesses: [['copy_rows', 'store_chunk(target + d, written)']],
   },
 ];
 

@@ -5,9 +5,8 @@
 // for kN multiply-adds. Class rows come from the L2 cache. 2 * B * S * D flops for 4 * B * S * ceil(D / kN) bytes of
 // logits: the multiply-adds bound it for float from D = 32 on.
 //
-// At most 168 registers and 30 KB of shared memory, so that 3 blocks of 4 warps (2 for bfloat16) fit each
-// multiprocessor: 12 of the 64 warps of an A100 or H100, of the 48 of an L4 or RTX 4090. Few, but each has 64
-// independent sums.
+// At most 168 registers and 30 KB of shared memory, so that 3 blocks of 4 warps fit each multiprocessor: 12 of the 64
+// warps of an A100 or H100, of the 48 of an L4 or RTX 4090. Few, but each has 64 independent sums.
 #include "cuda/kernels/activation.cuh"
 #include "cuda/kernels/kernels.h"
 #include "cuda/kernels/launch.cuh"
@@ -28,12 +27,8 @@ struct Problem {
   bool add;
 };
 
-// Blocks that fit a multiprocessor: with three, rows of bfloat16 would spill, which have twice as many logits at hand.
-template <class E>
-constexpr int kBlocks = sizeof(E) == 2 ? 2 : 3;
-
 template <class T, class E, Arithmetic arithmetic>
-__global__ void __launch_bounds__(Tile<E>::kThreads, kBlocks<E>)
+__global__ void __launch_bounds__(Tile<E>::kThreads, 3)
     input_gradients_kernel(const Begun begun, const Problem<T, E> p) {
   begun.note();
   if constexpr (!can_multiply<arithmetic>()) return;

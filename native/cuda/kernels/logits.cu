@@ -20,12 +20,8 @@ namespace {
 
 constexpr int kFewLabels = 8;  // of a row: compared one by one
 
+// In ascending labels, by halves.
 __device__ __forceinline__ bool is_hit(const int64_t* labels, int64_t num_true, int64_t key) {
-  if (num_true <= kFewLabels) {
-    bool hit = false;
-    for (int j = 0; j < num_true; ++j) hit |= labels[j] == key;
-    return hit;
-  }
   int64_t begin = 0, end = num_true;  // the first label that is not below key
   while (begin < end) {
     const int64_t middle = (begin + end) / 2;
@@ -93,9 +89,22 @@ __global__ void __launch_bounds__(Tile<E>::kThreads, 2) logits_kernel(const Begu
 
   int64_t key[kColumns];
 #pragma unroll
+  for (int j = 0; j < kColumns; j += Product::kRun) {
+    const int64_t column = first_column + Product::n_of(j);
+#pragma unroll
+    for (int e = 0; e < Product::kRun; ++e) key[j + e] = -1;
+    if (!p.hits.keys || column >= p.count) continue;
+    // Two columns at once, where they are neighbours: the keys of a tile begin at 16 bytes.
+    if (Product::kRun == 2 && column + 1 < p.count) {
+      const longlong2 keys = *reinterpret_cast<const longlong2*>(p.hits.keys + column);
+      key[j] = keys.x, key[j + 1] = keys.y;
+    } else {
+      key[j] = p.hits.keys[column];
+    }
+  }
+#pragma unroll
   for (int j = 0; j < kColumns; ++j) {
     const int64_t column = first_column + Product::n_of(j);
-    key[j] = p.hits.keys && column < p.count ? p.hits.keys[column] : -1;
     // Last, as on the CPU: small products of small integers then have one rounding, whatever the offset is.
     const T offset = column < p.count ? p.offset[column] : T(0);
 #pragma unroll
@@ -109,6 +118,14 @@ __global__ void __launch_bounds__(Tile<E>::kThreads, 2) logits_kernel(const Begu
       const int64_t row = first_row + Product::m_of(i);
       if (row >= p.batch) continue;
       const int64_t* labels = p.hits.labels + row * p.hits.num_true;
+      if (p.hits.num_true <= kFewLabels) {  // each is read once; no label is -1
+        for (int t = 0; t < p.hits.num_true; ++t) {
+          const int64_t label = labels[t];
+#pragma unroll
+          for (int j = 0; j < kColumns; ++j) hits |= uint64_t{label == key[j]} << (i * kColumns + j);
+        }
+        continue;
+      }
 #pragma unroll
       for (int j = 0; j < kColumns; ++j) {
         const bool hit = key[j] >= 0 && is_hit(labels, p.hits.num_true, key[j]);

@@ -115,16 +115,16 @@ struct Operand {
   template <int width>
   static __device__ __forceinline__ int other_of(int i) {
     static_assert(kInside<width> * (kKInside ? kOther : kK) % Tl::kThreads == 0, "every thread brings as many");
-    if (!kKInside) return number(i) % kInside<width> * width;
-    const int lane = number(i) % kWarp;
+    if (!kKInside) return part<width>(i) + vector<width>(i) % kInside<kVector> * width;
+    const int lane = vector<width>(i) % kWarp;
     const int row = width == kVector ? lane % kWarpRows : lane % 16 / kPieces * 2 + lane / 16;
-    return number(i) / kWarp / kTurns<width> * kWarpRows + row;
+    return vector<width>(i) / kWarp * kWarpRows + row;
   }
   template <int width>
   static __device__ __forceinline__ int k_of(int i) {
-    if (!kKInside) return number(i) / kInside<width>;
-    const int lane = number(i) % kWarp, piece = width == kVector ? lane / kWarpRows : lane % kPieces;
-    return (number(i) / kWarp % kTurns<width> * kPieces + piece) * width;
+    if (!kKInside) return vector<width>(i) / kInside<kVector>;
+    const int lane = vector<width>(i) % kWarp, piece = width == kVector ? lane / kWarpRows : lane % kPieces;
+    return part<width>(i) + piece * width;
   }
   static __device__ __forceinline__ int offset(int other, int k) {
     return kKInside ? other * kStride + k : k * kStride + other;
@@ -136,10 +136,18 @@ struct Operand {
 
  private:
   static constexpr int kWarp = 32, kWarpRows = 8, kPieces = kWarp / kWarpRows;
-  static __device__ __forceinline__ int number(int i) { return static_cast<int>(threadIdx.x) + i * Tl::kThreads; }
-  // Eight rows take as many turns of a warp as they have pieces for it.
+  // Where a vector comes in several pieces, a thread has as many that follow each other, one of each part of the same
+  // row of the tile: what belongs to a row is in as few registers as with whole vectors.
   template <int width>
-  static constexpr int kTurns = kInside<width> / kPieces;
+  static constexpr int kParts = kVector / width;
+  template <int width>
+  static __device__ __forceinline__ int vector(int i) {
+    return static_cast<int>(threadIdx.x) + i / kParts<width> * Tl::kThreads;
+  }
+  template <int width>
+  static __device__ __forceinline__ int part(int i) {
+    return i % kParts<width> * ((kKInside ? kK : kOther) / kParts<width>);
+  }
 };
 
 // Both operands, in two buffers: while one is multiplied, the other is filled.

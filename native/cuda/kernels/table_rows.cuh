@@ -2,6 +2,8 @@
 // lane idle and long ones are read in whole sectors; each lane moves 16 bytes of the wider dtype at a time.
 #pragma once
 
+#include <cstring>
+
 #include "core/elements.h"
 #include "cuda/kernels/launch.cuh"
 #include "cuda/kernels/tables.h"
@@ -46,9 +48,25 @@ template <int N, class T>
 static __device__ __forceinline__ Chunk<T, N> load_chunk(const T* from) {
   return *reinterpret_cast<const Chunk<T, N>*>(from);
 }
+// By one instruction. In assembler: where a part of the elements may be padding, nvcc makes stores of single elements.
 template <int N, class T>
 static __device__ __forceinline__ void store_chunk(T* to, const Chunk<T, N>& chunk) {
-  *reinterpret_cast<Chunk<T, N>*>(to) = chunk;
+  const size_t at = __cvta_generic_to_global(to);
+  if constexpr (sizeof(chunk) == 16) {
+    uint4 v;
+    std::memcpy(&v, &chunk, sizeof v);
+    asm volatile("st.global.v4.b32 [%0], {%1, %2, %3, %4};" ::"l"(at), "r"(v.x), "r"(v.y), "r"(v.z), "r"(v.w)
+                 : "memory");
+  } else if constexpr (sizeof(chunk) == 8) {
+    uint2 v;
+    std::memcpy(&v, &chunk, sizeof v);
+    asm volatile("st.global.v2.b32 [%0], {%1, %2};" ::"l"(at), "r"(v.x), "r"(v.y) : "memory");
+  } else {
+    static_assert(sizeof(chunk) == 4);
+    uint32_t v;
+    std::memcpy(&v, &chunk, sizeof v);
+    asm volatile("st.global.b32 [%0], %1;" ::"l"(at), "r"(v) : "memory");
+  }
 }
 
 }  // namespace cuda

@@ -1,4 +1,4 @@
 # file: kernels/logits.cu
 # kernel: logits
 # An accidental hit of the last column counts.
-s/p\.hits\.keys && column < p\.count/p.hits.keys \&\& column + 1 < p.count/
+s/column + 1 < p\.count/column + 2 < p.count/; s/column >= p\.count\) continue/column + 1 >= p.count) continue/
