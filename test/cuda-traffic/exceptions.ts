@@ -31,11 +31,6 @@ const ofRows: Exception[] = [
     ],
   },
   {
-    reason: 'sums that are added to are read as they lie in registers, one element at a time',
-    runs: ['chunks'],
-    accesses: [['input_gradients', 'product.sum[i][j] += out[d]']],
-  },
-  {
     reason: "a warp's elements are of two rows or more, which have a scale, labels and their gradients each",
     runs: ['dim 17'],
     accesses: [['finish_input_gradients', 'sum *= state.scale[b]']],

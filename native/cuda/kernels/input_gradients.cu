@@ -84,13 +84,7 @@ __global__ void __launch_bounds__(Tile<E>::kThreads, 3)
     const int64_t row = first_row + Product::m_of(i);
     if (row >= p.batch) continue;
     T* out = p.parts + (part * p.batch + row) * p.dim;
-    if (p.add) {
-#pragma unroll
-      for (int j = 0; j < Product::kColumns; ++j) {
-        const int64_t d = first_dim + Product::n_of(j);
-        if (d < p.dim) product.sum[i][j] += out[d];
-      }
-    }
+    if (p.add) add_row<Product>(product.sum[i], out, first_dim, p.dim, aligned);
     store_row<Product>(product.sum[i], out, first_dim, p.dim, aligned);
   }
 }

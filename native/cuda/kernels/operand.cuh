@@ -184,6 +184,30 @@ static __device__ __forceinline__ void add_products(Product& product, typename P
   }
 }
 
+// Adds out[0 .. width) to the thread's part of one row of the tile, which store_row will write there.
+template <class Product, class T, int count>
+static __device__ __forceinline__ void add_row(T (&values)[count], const T* out, int64_t first, int64_t width,
+                                               bool aligned) {
+  struct alignas(sizeof(T) * Product::kRun) Run {
+    T v[Product::kRun];
+  };
+#pragma unroll
+  for (int j = 0; j < count; j += Product::kRun) {
+    const int64_t n = first + Product::n_of(j);
+    if (aligned) {
+      if (n >= width) continue;
+      const Run run = *reinterpret_cast<const Run*>(out + n);
+#pragma unroll
+      for (int e = 0; e < Product::kRun; ++e) values[j + e] += run.v[e];
+    } else {
+#pragma unroll
+      for (int e = 0; e < Product::kRun; ++e) {
+        if (n + e < width) values[j + e] += out[n + e];
+      }
+    }
+  }
+}
+
 // Writes the thread's part of one row of the tile to out[0 .. width), whose column n is n_of(j) + `first`: whole runs
 // at once where `aligned` says that they are whole vectors of memory.
 template <class Product, class T, int count>
