@@ -35,7 +35,8 @@ constexpr Named kSets[] = {
 
 #if defined(__x86_64__)
 // Whether this is a processor with AMX whose system saves tiles at a change of threads, and lets this process use them:
-// Linux wants to be asked (arch_prctl, ARCH_REQ_XCOMP_PERM), once.
+// Linux wants to be asked (arch_prctl, ARCH_REQ_XCOMP_PERM), once. From then on it refuses alternate signal stacks that
+// would not hold the tiles.
 bool may_use_tiles() {
   static const bool may = [] {
     unsigned a, b, c, d;
