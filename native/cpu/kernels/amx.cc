@@ -175,7 +175,7 @@ constexpr ReducedKernels kTiles = {MR,          NR,     MR,    pack_tile,       
 
 }  // namespace
 
-const KernelSet& amx_kernels() noexcept {
+const KernelSet& amx_kernels() {
   static const KernelSet set = {"amx", avx512_kernels().float32, avx512_kernels().float64, &kTiles};
   return set;
 }

@@ -30,6 +30,6 @@ constexpr KernelSet kSet = {"avx2", kernels_of<Float>(), kernels_of<Double>(), n
 
 }  // namespace
 
-const KernelSet& avx2_kernels() noexcept { return kSet; }
+const KernelSet& avx2_kernels() { return kSet; }
 
 }  // namespace sampled_softmax

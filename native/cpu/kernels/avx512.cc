@@ -24,6 +24,6 @@ constexpr KernelSet kSet = {"avx512", kernels_of<Float>(), kernels_of<Double>(),
 
 }  // namespace
 
-const KernelSet& avx512_kernels() noexcept { return kSet; }
+const KernelSet& avx512_kernels() { return kSet; }
 
 }  // namespace sampled_softmax

@@ -29,6 +29,6 @@ constexpr KernelSet kSet = {"avx512bf16", kernels_of<Float>(), kernels_of<Double
 
 }  // namespace
 
-const KernelSet& avx512bf16_kernels() noexcept { return kSet; }
+const KernelSet& avx512bf16_kernels() { return kSet; }
 
 }  // namespace sampled_softmax

@@ -28,6 +28,6 @@ constexpr KernelSet kSet = {"baseline", kernels_of<Float>(), kernels_of<Double>(
 
 }  // namespace
 
-const KernelSet& baseline_kernels() noexcept { return kSet; }
+const KernelSet& baseline_kernels() { return kSet; }
 
 }  // namespace sampled_softmax

@@ -72,15 +72,15 @@ struct KernelSet {
   const ReducedKernels* bfloat16;  // null where the instruction set has none
 };
 
-// One for each file of this folder that was compiled in; see dispatch.cc. To throw would take a weak symbol.
-const KernelSet& baseline_kernels() noexcept;
+// One for each file of this folder that was compiled in; see dispatch.cc.
+const KernelSet& baseline_kernels();
 #if defined(__x86_64__)
-const KernelSet& avx2_kernels() noexcept;
-const KernelSet& avx512_kernels() noexcept;
-const KernelSet& avx512bf16_kernels() noexcept;
-const KernelSet& amx_kernels() noexcept;
+const KernelSet& avx2_kernels();
+const KernelSet& avx512_kernels();
+const KernelSet& avx512bf16_kernels();
+const KernelSet& amx_kernels();
 #elif defined(__aarch64__)
-const KernelSet& neon_kernels() noexcept;
+const KernelSet& neon_kernels();
 #endif
 
 }  // namespace sampled_softmax

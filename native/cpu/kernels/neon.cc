@@ -30,6 +30,6 @@ constexpr KernelSet kSet = {"neon", kernels_of<Float>(), kernels_of<Double>(), n
 
 }  // namespace
 
-const KernelSet& neon_kernels() noexcept { return kSet; }
+const KernelSet& neon_kernels() { return kSet; }
 
 }  // namespace sampled_softmax
