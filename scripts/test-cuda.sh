@@ -97,7 +97,7 @@ find_mistake() {
 SAMPLED_SOFTMAX_CUDA_KEPT_BYTES=40000 CUEMU_ORDER=rand CUEMU_COPY=late
 SAMPLED_SOFTMAX_CUDA_KEPT_BYTES=40000 CUEMU_ORDER=rev CUEMU_COPY=early
 SETTINGS
-  printf '    %-32s %s\n' "$name" "${by:-NOT FOUND}"
+  printf '    %-32s %s\n' "$name" "${by:-nothing}"
   [[ -n $by ]]
 }
 
