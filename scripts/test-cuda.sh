@@ -124,18 +124,36 @@ test_mistakes() {
   return $failed
 }
 
+# Whether all kernels have the same PTX for two architectures, but for its first lines, which name them.
+same_ptx() {
+  local file
+  for file in "$own"/ptx/keep/*/*."$1".ptx; do
+    cmp -s <(sed '/^\.target/d' "$file") <(sed '/^\.target/d' "${file%"$1".ptx}$2.ptx") || return 1
+  done
+}
+
 test_architectures() {
-  local architecture failed=0 own=build-native/architectures architectures=() ids
+  local architecture last='' failed=0 own=build-native/architectures architectures=() different=() ids
   for architecture in $(grep -oE '"[0-9]+,code=' native/cuda/CMakeLists.txt | grep -oE '[0-9]+'); do
     if [[ $architecture != 80 ]]; then architectures+=("compute_$architecture"); fi
   done
   {
     cmake -S . -B $own -DCMAKE_BUILD_TYPE=Release -DSAMPLED_SOFTMAX_ADDON=OFF -DSAMPLED_SOFTMAX_EMULATED_UNCHECKED=ON \
       "-DSAMPLED_SOFTMAX_EMULATED_CUDA=$(IFS=';' && echo "${architectures[*]}")" "-DCMAKE_LIBRARY_OUTPUT_DIRECTORY=$PWD/$own" &&
-      cmake --build $own --parallel 2 --target emulated
+      cmake --build $own --parallel 2 --target emulated_ptx
   } >"$work/build.log" 2>&1 || { tail -n 30 "$work/build.log"; return 1; }
-  say "built for ${architectures[*]}"
   for architecture in "${architectures[@]}"; do
+    if [[ -n $last ]] && same_ptx "$architecture" "$last"; then
+      say "$architecture has the PTX of $last"
+    else
+      different+=("$architecture")
+      last=$architecture
+    fi
+  done
+  cmake --build $own --parallel 2 --target cuda_test_losses "${different[@]/#/sampled_softmax_cuda_}" >"$work/build.log" 2>&1 ||
+    { tail -n 30 "$work/build.log"; return 1; }
+  say "built for ${different[*]}"
+  for architecture in "${different[@]}"; do
     local file=$PWD/$own/libsampled_softmax_cuda_$architecture.so cc=CUEMU_CC=${architecture#compute_}
     checked "$architecture" "$cc" $own/cuda_test_losses "$file" --shapes 100 &
     ids=($!)

@@ -48,6 +48,7 @@ foreach(architecture ${SAMPLED_SOFTMAX_EMULATED_CUDA})
   list(APPEND endings ${ending})
 endforeach()
 compile_kernels(emulated_objects ${ptx_folder} PTX ${endings} GENCODE ${gencode})
+add_custom_target(emulated_ptx DEPENDS ${emulated_objects})
 
 file(GLOB runtime CONFIGURE_DEPENDS ${emulator}/runtime/*.cc)
 add_library(emulated_runtime OBJECT ${runtime})
