@@ -34,9 +34,9 @@ mapfile -t tests < <(find build-native/plain -maxdepth 1 -name 'test_*' -type f 
 [[ ${#tests[@]} -gt 0 ]] || { echo 'test-old-x86: run scripts/test-native.sh plain first' >&2; exit 1; }
 for processor in $nehalem $haswell; do
   echo "== native tests as ${processor%%,*}"
-  # Of the losses every sixteenth case: the kernels of this processor have done all in the native tests, and show here,
+  # Of the losses every fifteenth case: the kernels of this processor have done all in the native tests, and show here,
   # at a hundredth of the speed, that they need no more than it has.
-  printf '%s\n' "${tests[@]}" | xargs -I{} -P 2 timeout 900 qemu-x86_64 -cpu "$processor" {} 16
+  printf '%s\n' "${tests[@]}" | xargs -I{} -P 2 timeout 900 qemu-x86_64 -cpu "$processor" {} 15
 done
 expect $nehalem '' baseline
 expect $nehalem avx2 ERR_ENVIRONMENT

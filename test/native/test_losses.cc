@@ -70,7 +70,8 @@ void compare(const Shape& shape, const Options& o, uint32_t seed) {
 
 }  // namespace
 
-// Usage: test_losses [EVERY]: only every EVERY-th case.
+// Usage: test_losses [EVERY]: only every EVERY-th case. One that shares no factor with the cases of a shape, or some
+// options would never be among them.
 int main(int argc, char** argv) {
   const int every = argc > 1 ? std::atoi(argv[1]) : 1;
   if (Status status = instruction_set_status(); !status.ok()) {
