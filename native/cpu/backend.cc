@@ -51,6 +51,7 @@ Status run(const SampledProblem& problem, bool full) {
   if constexpr (sizeof(T) == sizeof(float)) {
     if (can_reduce(step)) return run_reduced(step);
   }
+  if (can_group(step)) return run_grouped(step);
   return can_keep(step) ? run_kept(step) : run_streamed(step);
 }
 

@@ -47,6 +47,6 @@ static inline int64_t tiles_per_task(int64_t tiles, int threads, int64_t most) {
 constexpr int64_t kMostTilesToPack = 32;
 
 // To pack a few thousand elements takes less time than to share them out.
-static inline int threads_to_pack(int64_t elements, int threads) { return elements <= 16384 ? 1 : threads; }
+static inline int threads_to_pack(int64_t elements, int threads) { return elements <= 4096 ? 1 : threads; }
 
 }  // namespace sampled_softmax

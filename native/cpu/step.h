@@ -127,6 +127,13 @@ struct Step {
   void write_bias_gradients();
 };
 
+// The columns and their gradients' sums stay in the cache of each core, and groups of rows go through them one by one.
+template <class T>
+Status run_grouped(Step<T>& step);
+// Whether the columns are few enough.
+template <class T>
+bool can_group(const Step<T>& step);
+
 // The columns stay packed, and a block of the rows' logits stays in memory, from the logits to the gradients: three
 // matrix products. Needs memory for both.
 template <class T>

@@ -16,7 +16,7 @@ using namespace sampled_softmax;
 
 namespace {
 
-enum class Driver { kept, reduced, streamed };
+enum class Driver { grouped, kept, reduced, streamed };
 
 template <class T>
 void run(Case& c, bool full, Driver driver, int threads) {
@@ -25,6 +25,7 @@ void run(Case& c, bool full, Driver driver, int threads) {
   if constexpr (sizeof(T) == sizeof(float)) {
     if (driver == Driver::reduced) status = run_reduced(step);
   }
+  if (driver == Driver::grouped) status = run_grouped(step);
   if (driver == Driver::kept) status = run_kept(step);
   if (driver == Driver::streamed) status = run_streamed(step);
   CHECK(status.ok(), "%s", status.message);
@@ -35,10 +36,15 @@ void run(Case& c, bool full, Driver driver, int threads) {
   else run<float>(c, full, driver, threads);
 }
 
+bool can_group(const Case& c, bool full) {
+  return c.p.float64 ? can_group(Step<double>(c.p, full, 1)) : can_group(Step<float>(c.p, full, 1));
+}
+
 void compare(const Shape& shape, const Options& o, uint32_t seed) {
-  for (Driver driver : {Driver::kept, Driver::reduced, Driver::streamed}) {
+  for (Driver driver : {Driver::grouped, Driver::kept, Driver::reduced, Driver::streamed}) {
     const bool reduced = driver == Driver::reduced;
     Case c(shape, o, seed);
+    if (driver == Driver::grouped && !can_group(c, o.full)) continue;
     if (reduced && !can_reduce(Step<float>(c.p, o.full, 1))) continue;
     const Reference want = reference(c.p, o.full);
     run(c, o.full, driver, 3);

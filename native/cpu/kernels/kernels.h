@@ -61,6 +61,8 @@ struct Kernels {
   double (*dot)(const T* a, const T* b, int64_t n);          // in double
   void (*add_scaled)(T scale, const T* x, int64_t n, T* y);  // y += scale * x
   void (*scaled)(T scale, const T* x, int64_t n, T* y);      // y = scale * x
+  // y (+)= the sum of `count` arrays, `stride` apart.
+  void (*sum_rows)(const T* x, int64_t stride, int64_t count, int64_t n, T* y, bool accumulate);
   // rows[r * dim + d] = scale[r] * transposed[d * NR + r], r < count.
   void (*unpack_strip)(const T* transposed, int64_t count, int64_t dim, const double* scale, T* rows);
 };

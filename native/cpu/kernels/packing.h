@@ -144,17 +144,34 @@ static inline double sum_of(double (&terms)[N]) {
   return terms[0];
 }
 
+static inline __attribute__((always_inline)) Double::V load_doubles(const double* p) { return Double::load(p); }
+static inline __attribute__((always_inline)) Double::V load_doubles(const float* p) {
+  typedef float Floats __attribute__((vector_size(sizeof(float) * Double::L), aligned(alignof(float)), may_alias));
+  return __builtin_convertvector(*reinterpret_cast<const Floats*>(p), Double::V);
+}
+
 template <class S>
 static void column_sums(const typename S::T* e, int64_t strip_stride, int64_t columns, int64_t strips,
                         const double* scale, double* out) {
-  constexpr int NR = 2 * S::L;
-  for (int64_t c = 0; c < columns; ++c) {
-    double sums[NR] = {0};
-    for (int64_t q = 0; q < strips; ++q) {
-      const typename S::T* at = e + q * strip_stride + c * NR;
-      for (int r = 0; r < NR; ++r) sums[r] += static_cast<double>(at[r]) * scale[q * NR + r];
+  constexpr int L = Double::L, NR = 2 * S::L;
+  for (int64_t c0 = 0; c0 < columns; c0 += L) {
+    const int64_t count = columns - c0 < L ? columns - c0 : L;
+    Double::V sums[L] = {};
+    for (int64_t c = 0; c < count; ++c) {
+      Double::V sum[2] = {Double::zero(), Double::zero()};
+      for (int64_t q = 0; q < strips; ++q) {
+        const typename S::T* at = e + q * strip_stride + (c0 + c) * NR;
+#pragma GCC unroll 8
+        for (int r = 0; r < NR; r += 2 * L) {
+          sum[0] = Double::fma(load_doubles(at + r), Double::load(scale + q * NR + r), sum[0]);
+          sum[1] = Double::fma(load_doubles(at + r + L), Double::load(scale + q * NR + r + L), sum[1]);
+        }
+      }
+      sums[c] = sum[0] + sum[1];
     }
-    out[c] = sum_of(sums);
+    double totals[L];
+    Double::store(totals, sums_of_each<Double>(sums));
+    for (int64_t c = 0; c < count; ++c) out[c0 + c] = totals[c];
   }
 }
 
@@ -184,4 +201,19 @@ static void scaled(typename S::T scale, const typename S::T* x, int64_t n, typen
   int64_t i = 0;
   for (; i + S::L <= n; i += S::L) S::store(y + i, s * S::load(x + i));
   for (; i < n; ++i) y[i] = scale * x[i];
+}
+
+template <class S>
+static void sum_rows(const typename S::T* x, int64_t stride, int64_t count, int64_t n, typename S::T* y, bool add) {
+  int64_t i = 0;
+  for (; i + S::L <= n; i += S::L) {
+    typename S::V sum = S::load(x + i);
+    for (int64_t k = 1; k < count; ++k) sum += S::load(x + k * stride + i);
+    S::store(y + i, add ? S::load(y + i) + sum : sum);
+  }
+  for (; i < n; ++i) {
+    typename S::T sum = x[i];
+    for (int64_t k = 1; k < count; ++k) sum += x[k * stride + i];
+    y[i] = add ? y[i] + sum : sum;
+  }
 }

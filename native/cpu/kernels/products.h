@@ -145,25 +145,27 @@ static inline void class_gradient_few(const typename S::T* e, int64_t strip_stri
                                       const typename S::T* lanes, int few, typename S::T* const* out, int64_t d,
                                       int64_t columns, bool add) {
   constexpr int L = S::L, NR = 2 * L;
-  for (int64_t c = 0; c < columns; ++c) {
-    typename S::V sum[S::kFew] = {};
-    for (int64_t q = 0; q < strips; ++q) {
-      const typename S::T *eq = e + q * strip_stride + c * NR, *rows = lanes + q * NR * NR;
-      const typename S::V e0 = S::load(eq), e1 = S::load(eq + L);
+  for (int64_t c0 = 0; c0 < columns; c0 += L) {
+    const int64_t count = columns - c0 < L ? columns - c0 : L;
+    typename S::V sums[S::kFew][L] = {};
+    for (int64_t c = 0; c < count; ++c) {
+      for (int64_t q = 0; q < strips; ++q) {
+        const typename S::T *eq = e + q * strip_stride + (c0 + c) * NR, *rows = lanes + q * NR * NR;
+        const typename S::V e0 = S::load(eq), e1 = S::load(eq + L);
 #pragma GCC unroll 4
-      for (int i = 0; i < S::kFew && i < few; ++i) {
-        sum[i] = S::fma(e0, S::load(rows + 2 * i * NR), sum[i]);
-        sum[i] = S::fma(e1, S::load(rows + (2 * i + 1) * NR), sum[i]);
+        for (int i = 0; i < S::kFew && i < few; ++i) {
+          sums[i][c] = S::fma(e0, S::load(rows + 2 * i * NR), sums[i][c]);
+          sums[i][c] = S::fma(e1, S::load(rows + (2 * i + 1) * NR), sums[i][c]);
+        }
       }
     }
     for (int i = 0; i < few; ++i) {
-      typename S::T terms[L];
-      S::store(terms, sum[i]);
-      for (int width = L / 2; width; width /= 2) {
-        for (int j = 0; j < width; ++j) terms[j] += terms[j + width];
+      typename S::T totals[L];
+      S::store(totals, sums_of_each<S>(sums[i]));
+      for (int64_t c = 0; c < count; ++c) {
+        typename S::T& to = out[c0 + c][d + i];
+        to = add ? to + totals[c] : totals[c];
       }
-      typename S::T& to = out[c][d + i];
-      to = add ? to + terms[0] : terms[0];
     }
   }
 }

@@ -37,3 +37,14 @@ struct Vector {
     }
   }
 };
+
+// The sum of the lanes of each of L vectors.
+template <class S>
+static inline __attribute__((always_inline)) typename S::V sums_of_each(typename S::V (&vectors)[S::L]) {
+  S::transpose(vectors);
+  for (int width = S::L / 2; width; width /= 2) {
+#pragma GCC unroll 8
+    for (int i = 0; i < width; ++i) vectors[i] += vectors[i + width];
+  }
+  return vectors[0];
+}

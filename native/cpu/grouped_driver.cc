@@ -1,0 +1,135 @@
+// The driver for problems whose sampled rows are few. These are packed once, and stay in the L2 cache of each core. The
+// batch is cut into groups of strips, each a task of its own from the logits to the class gradients of its rows:
+//
+//   each group   a few strips at a time: logits, losses, input gradients (strips.h); their class gradients, added up
+//   each column  the sums of the groups, in order
+//
+// Cores exchange nothing but those sums. Where they exchanged the logits (kept_driver.cc), small steps took half as
+// long again: a line that another core has written takes 100 to 200 ns to come. Groups depend on the problem alone.
+#include <algorithm>
+
+#include "cpu/blocks.h"
+#include "cpu/pool.h"
+#include "cpu/step.h"
+#include "cpu/strips.h"
+
+namespace sampled_softmax {
+namespace {
+
+// Bytes of the packed class rows, and of what a worker has of the strips at hand: all stay in an L2 cache.
+constexpr int64_t kTilesAtMost = 512 * 1024, kAtHand = 512 * 1024;
+constexpr int64_t kMostGroups = 16;
+
+// Enough for the threads, and to end together; few enough that to add them up costs little.
+int64_t groups_of(int64_t strips) {
+  return std::clamp<int64_t>(strips / kMostTogether, std::min<int64_t>(strips, 2), kMostGroups);
+}
+
+template <class T>
+int64_t strips_at_hand(const Step<T>& s) {
+  const int64_t row = s.NR * static_cast<int64_t>(sizeof(T)), logits = s.tiles_of(s.p.num_sampled) * s.MR * row;
+  return std::clamp<int64_t>(kAtHand / std::max(std::max(logits, s.p.dim * row), row), 1, kMostTogether);
+}
+
+// The sums of each group: class gradients [groups][columns][D] and bias gradients [groups][columns]; null where not
+// wanted.
+template <class T>
+struct GroupSums {
+  T* weights = nullptr;
+  double* biases = nullptr;
+
+  // Adds strips [first, first + n), the group's first ones where not `add`.
+  void take(const Step<T>& s, int64_t group, int64_t first, int64_t n, const T* e, int64_t stride, const T* panels,
+            int64_t panel_stride, bool add) const {
+    const int64_t columns = s.p.num_sampled, dim = s.p.dim;
+    for (int64_t begin = 0; begin < columns; begin += kMostColumnsPerTask) {
+      const int64_t count = std::min(kMostColumnsPerTask, columns - begin), at = group * columns + begin;
+      if (weights) {
+        T* out[kMostColumnsPerTask];
+        for (int64_t c = 0; c < count; ++c) out[c] = weights + (at + c) * dim;
+        s.k.class_gradients(e + begin * s.NR, stride, count, n, panels, panel_stride, dim, out, add);
+      }
+      if (biases) {
+        double total[kMostColumnsPerTask];
+        s.k.column_sums(e + begin * s.NR, stride, count, n, s.scale + first * s.NR, total);
+        for (int64_t c = 0; c < count; ++c) biases[at + c] = add ? biases[at + c] + total[c] : total[c];
+      }
+    }
+  }
+
+  // The sums of all groups, to where the columns' gradients go.
+  void add_up(Step<T>& s, int64_t groups, T* weight_rows) const {
+    const int64_t columns = s.p.num_sampled, dim = s.p.dim, stride = columns * dim;
+    const bool add = weights && s.p.weight_gradients.merged && !s.sums_columns_apart();
+    const int64_t share = tiles_per_task(columns, s.threads, kMostColumnsPerTask);
+    parallel_for((columns + share - 1) / share, s.threads, [&](int64_t task, int) {
+      const int64_t begin = task * share, count = std::min(columns - begin, share);
+      if (weights) {
+        T* out[kMostColumnsPerTask];
+        s.column_outputs(begin, count, weight_rows, out);
+        for (int64_t c = 0; c < count; ++c) s.k.sum_rows(weights + (begin + c) * dim, stride, groups, dim, out[c], add);
+      }
+      for (int64_t g = 0; biases && g < groups; ++g)
+        s.add_column_biases(begin, count, biases + g * columns + begin, g > 0);
+    });
+  }
+};
+
+}  // namespace
+
+template <class T>
+bool can_group(const Step<T>& s) {
+  const int64_t columns = s.tiles_of(s.p.num_sampled) * s.MR, size = static_cast<int64_t>(sizeof(T));
+  return columns * s.p.dim * size <= kTilesAtMost && columns * s.NR * size <= kAtHand && s.strips() > 1;
+}
+
+template <class T>
+Status run_grouped(Step<T>& s) {
+  const SampledProblem& p = s.p;
+  const int64_t dim = p.dim, count = p.num_sampled, padded = s.tiles_of(count) * s.MR, stride = padded * s.NR;
+  const int64_t strips = s.strips(), groups = groups_of(strips), together = strips_at_hand(s);
+  const int64_t panel_stride = together * s.NR * s.NR, e_size = together * stride,
+                panels_size = s.padded_dim / s.NR * panel_stride;
+
+  Columns<T> columns;
+  columns.count = count;
+  T *worker_e = nullptr, *worker_panels = nullptr, *unmerged = nullptr;
+  GroupSums<T> sums;
+  WorkerRooms<T> rooms(s, together);
+  s.plan_rows(true);
+  s.scratch.plan(columns.tiles, padded * dim + kTileSlack);
+  s.scratch.plan(columns.offset, padded);
+  s.scratch.plan(worker_e, s.threads * e_size);
+  rooms.plan(s);
+  if (p.weight_gradients.values) {
+    s.scratch.plan(worker_panels, s.threads * panels_size);
+    s.scratch.plan(sums.weights, groups * count * dim);
+    if (s.sums_columns_apart()) s.scratch.plan(unmerged, count * dim);
+  }
+  if (p.bias_gradients.values) s.scratch.plan(sums.biases, groups * count);
+  if (Status status = s.scratch.allocate(); !status.ok()) return status;
+
+  s.pack_columns(columns);
+  parallel_for(groups, s.threads, [&](int64_t group, int worker) {
+    T* e = worker_e + worker * e_size;
+    T* panels = worker_panels ? worker_panels + worker * panels_size : nullptr;
+    const int64_t begin = strips * group / groups, end = strips * (group + 1) / groups;
+    for (int64_t first = begin; first < end && !s.aborted(); first += together) {
+      const int64_t n = std::min(together, end - first);
+      process_strips(s, columns, first, n, worker, rooms, e, panels, panel_stride);
+      sums.take(s, group, first, n, e, stride, panels, panel_stride, first > begin);
+    }
+  });
+  if (s.aborted()) return Status::error(Code::aborted, "aborted");
+  s.clear_merged();
+  sums.add_up(s, groups, unmerged ? unmerged : static_cast<T*>(p.weight_gradients.values));
+  s.finish_class_gradients(unmerged);
+  return {};
+}
+
+template bool can_group(const Step<float>&);
+template bool can_group(const Step<double>&);
+template Status run_grouped(Step<float>&);
+template Status run_grouped(Step<double>&);
+
+}  // namespace sampled_softmax
