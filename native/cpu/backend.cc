@@ -52,6 +52,7 @@ Status run(const SampledProblem& problem, bool full) {
     if (can_reduce(step)) return run_reduced(step);
   }
   if (can_group(step)) return run_grouped(step);
+  if (can_range(step)) return run_ranged(step);
   return can_keep(step) ? run_kept(step) : run_streamed(step);
 }
 

@@ -134,6 +134,13 @@ Status run_grouped(Step<T>& step);
 template <class T>
 bool can_group(const Step<T>& step);
 
+// The inputs stay in the cache of each core, and ranges of columns go by.
+template <class T>
+Status run_ranged(Step<T>& step);
+// Whether the rows are few enough, the columns many, and their probabilities need no more memory than they may.
+template <class T>
+bool can_range(const Step<T>& step);
+
 // The columns stay packed, and a block of the rows' logits stays in memory, from the logits to the gradients: three
 // matrix products. Needs memory for both.
 template <class T>

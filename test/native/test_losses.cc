@@ -16,7 +16,7 @@ using namespace sampled_softmax;
 
 namespace {
 
-enum class Driver { grouped, kept, reduced, streamed };
+enum class Driver { grouped, ranged, kept, reduced, streamed };
 
 template <class T>
 void run(Case& c, bool full, Driver driver, int threads) {
@@ -26,6 +26,7 @@ void run(Case& c, bool full, Driver driver, int threads) {
     if (driver == Driver::reduced) status = run_reduced(step);
   }
   if (driver == Driver::grouped) status = run_grouped(step);
+  if (driver == Driver::ranged) status = run_ranged(step);
   if (driver == Driver::kept) status = run_kept(step);
   if (driver == Driver::streamed) status = run_streamed(step);
   CHECK(status.ok(), "%s", status.message);
@@ -41,10 +42,11 @@ bool can_group(const Case& c, bool full) {
 }
 
 void compare(const Shape& shape, const Options& o, uint32_t seed) {
-  for (Driver driver : {Driver::grouped, Driver::kept, Driver::reduced, Driver::streamed}) {
+  for (Driver driver : {Driver::grouped, Driver::ranged, Driver::kept, Driver::reduced, Driver::streamed}) {
     const bool reduced = driver == Driver::reduced;
     Case c(shape, o, seed);
     if (driver == Driver::grouped && !can_group(c, o.full)) continue;
+    if (driver == Driver::ranged && c.p.num_sampled == 0) continue;  // there are no ranges of none
     if (reduced && !can_reduce(Step<float>(c.p, o.full, 1))) continue;
     const Reference want = reference(c.p, o.full);
     run(c, o.full, driver, 3);
