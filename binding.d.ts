@@ -34,41 +34,62 @@ export interface NativeRowPlan {
   readonly sampledDistinct: boolean;
 }
 
-/** A call of a loss. Its arrays are read and written in place, until the call has ended. */
-export interface NativeLoss {
-  /**
-   * The numbers of the call, in the order that numbersOf (lib/losses/call.ts) and Number (native/addon/loss_arguments.h) give: to read
-   * as many properties took 4 us, a twentieth of a small step.
-   */
-  readonly numbers: Float64Array;
-  readonly weights: NativeParameter;
-  readonly biases: NativeParameter | null;
+/**
+ * The arguments of a loss, in the order of `Argument` in native/addon/loss_arguments.h: to read as many properties of an object
+ * took a tenth of a small step. Arrays are read and written in place, until the call has ended.
+ */
+export type NativeLoss = [
+  batch: number,
+  dim: number,
+  numTrue: number,
+  numClasses: number,
+  /** 1: arithmetic, losses and gradients in float64. */
+  float64: number,
+  /** 1: products may be rounded to bfloat16. */
+  reducedPrecision: number,
+  upstreamScale: number,
+  /** 0 mod, 1 div. */
+  partition: number,
+  /** 0 softmax, 1 logistic. */
+  loss: number,
+  /** 0 stable, 1 MindSpore's. */
+  numerics: number,
+  /** Accidental hits: 0 kept, 1 all copies left out, 2 the last copy left out. */
+  hits: number,
+  subtractLogQ: number,
+  /** 0 is the CPU, n + 1 is `'cuda:n'`. */
+  device: number,
+  /** 1: the gradients of weights and biases stay on the device. */
+  kept: number,
+  weights: NativeParameter,
+  biases: NativeParameter | null,
   /** [B, D] */
-  readonly inputs: NativeShard;
+  inputs: NativeShard,
   /** [B * T], each in [0, C). */
-  readonly labels: IdArray;
+  labels: IdArray,
   /** [S], each in [0, C); null for the full softmax. */
-  readonly sampled: IdArray | null;
+  sampled: IdArray | null,
   /** [B * T]; null where expected counts take no part. */
-  readonly trueExpectedCount: FloatArray | null;
+  trueExpectedCount: FloatArray | null,
   /** [S]; as above. */
-  readonly sampledExpectedCount: FloatArray | null;
+  sampledExpectedCount: FloatArray | null,
   /** [B] or null. */
-  readonly upstream: Float64Array | null;
+  upstream: Float64Array | null,
   /** [B], written. */
-  readonly losses: FloatArray;
+  losses: FloatArray,
   /** [B, D], written, or null. */
-  readonly inputGradients: FloatArray | null;
-  /** [rows, D], written whole, or null. */
-  readonly weightGradients: FloatArray | null; // null too where they stay on the device
+  inputGradients: FloatArray | null,
+  /** [rows, D], written whole; null where they are not wanted, or stay on the device. */
+  weightGradients: FloatArray | null,
   /** Null where slot k goes to row k. */
-  readonly weightRows: NativeRowPlan | null;
+  weightRows: NativeRowPlan | null,
   /** [rows], written whole, or null. */
-  readonly biasGradients: FloatArray | null;
-  readonly biasRows: NativeRowPlan | null;
-  /** One element in shared memory; a value other than 0 stops the call between blocks. */
-  abortFlag: Int32Array | null;
-}
+  biasGradients: FloatArray | null,
+  biasRows: NativeRowPlan | null,
+];
+
+/** One element in shared memory; a value other than 0 stops the call between blocks. */
+export type AbortFlag = Int32Array | null;
 
 export interface NativeInfo {
   readonly instructionSet: string;
@@ -110,11 +131,11 @@ export interface NativeDevices {
 }
 
 export interface NativeLosses {
-  /** What the call left on the device, where its numbers ask for that: gradients of the weights, then of the biases. */
-  sampledLoss(call: NativeLoss): NativeGradients[] | undefined;
-  sampledLossAsync(call: NativeLoss): Promise<NativeGradients[] | undefined>;
-  softmaxLoss(call: NativeLoss): NativeGradients[] | undefined;
-  softmaxLossAsync(call: NativeLoss): Promise<NativeGradients[] | undefined>;
+  /** What the call left on the device, where its `kept` asks for that: gradients of the weights, then of the biases. */
+  sampledLoss(...call: NativeLoss): NativeGradients[] | undefined;
+  sampledLossAsync(...call: [...NativeLoss, AbortFlag]): Promise<NativeGradients[] | undefined>;
+  softmaxLoss(...call: NativeLoss): NativeGradients[] | undefined;
+  softmaxLossAsync(...call: [...NativeLoss, AbortFlag]): Promise<NativeGradients[] | undefined>;
   /**
    * `mode`: 0 sparse, 1 merged, 2 dense. Slots are the labels, then the sampled ids, or all classes in their order where
    * there are none; `rows` is the total over the shards.

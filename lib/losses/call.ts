@@ -1,5 +1,5 @@
 /** From a checked problem to the native call: allocates the results, lays out the gradients, and hands the results over. */
-import type { NativeGradients, NativeLoss, NativeRowPlan } from '../../binding.d.ts';
+import type { AbortFlag, NativeGradients, NativeLoss, NativeRowPlan } from '../../binding.d.ts';
 import { pin, type OwnIds } from '../arrays.ts';
 import { binding } from '../binding.ts';
 import { deviceName } from '../devices.ts';
@@ -47,24 +47,36 @@ export function buildCall(p: Problem, part?: SampledPart): { call: NativeLoss; f
       biases = gradientOf(p, 'biases', own, request.mode, outputs);
     }
   }
-  const call: NativeLoss = {
-    numbers: numbersOf(p, part),
-    weights: nativeParameter(p.weights),
-    biases: p.biases ? nativeParameter(p.biases) : null,
-    inputs: nativeShard(outputs.asynchronous ? copied(p.inputs) : p.inputs),
-    labels: p.labels,
-    sampled: sampled ?? null,
-    trueExpectedCount: part?.subtractLogQ ? part.drawn.trueExpectedCount : null,
-    sampledExpectedCount: part?.subtractLogQ ? part.drawn.sampledExpectedCount : null,
-    upstream: p.upstream,
+  const call: NativeLoss = [
+    p.batch,
+    p.dim,
+    p.numTrue,
+    p.numClasses,
+    Number(outputs.float64),
+    Number(p.reducedPrecision),
+    p.upstreamScale,
+    partitionCode(p),
+    part?.loss ?? 0,
+    part?.numerics ?? 0,
+    part?.hits ?? 0,
+    Number(part?.subtractLogQ ?? false),
+    p.device,
+    Number(request?.onDevice ?? false),
+    nativeParameter(p.weights),
+    p.biases ? nativeParameter(p.biases) : null,
+    nativeShard(outputs.asynchronous ? copied(p.inputs) : p.inputs),
+    p.labels,
+    sampled ?? null,
+    part?.subtractLogQ ? part.drawn.trueExpectedCount : null,
+    part?.subtractLogQ ? part.drawn.sampledExpectedCount : null,
+    p.upstream,
     losses,
     inputGradients,
-    weightGradients: weights?.values ?? null,
-    weightRows: laidOut(weights),
-    biasGradients: biases?.values ?? null,
-    biasRows: laidOut(biases),
-    abortFlag: null,
-  };
+    weights?.values ?? null,
+    laidOut(weights),
+    biases?.values ?? null,
+    laidOut(biases),
+  ];
   const finish: Finish = (kept) => ({
     loss: reduce(losses, p.reduction),
     gradients: request && {
@@ -75,25 +87,6 @@ export function buildCall(p: Problem, part?: SampledPart): { call: NativeLoss; f
   });
   return { call, finish };
 }
-
-/** In the order of `Number` in native/addon/loss_arguments.h. */
-const numbersOf = (p: Problem, part: SampledPart | undefined): Float64Array =>
-  Float64Array.of(
-    p.batch,
-    p.dim,
-    p.numTrue,
-    p.numClasses,
-    Number(p.outputs.float64),
-    Number(p.reducedPrecision),
-    p.upstreamScale,
-    partitionCode(p),
-    part?.loss ?? 0,
-    part?.numerics ?? 0,
-    part?.hits ?? 0,
-    Number(part?.subtractLogQ ?? false),
-    p.device,
-    Number(p.request?.onDevice ?? false),
-  );
 
 const partitionCode = (p: Problem): number => (p.strategy === 'mod' ? 0 : 1);
 
@@ -224,18 +217,16 @@ function overlap(a: ArrayBufferView, b: ArrayBufferView): boolean {
 /** Runs the native call of the Promise form, and gives what it gave: claims the caller's outputs, and follows the signal. */
 export async function runAsync(
   { outputs, reads }: Problem,
-  call: NativeLoss,
   signal: AbortSignal | undefined,
-  start: () => Promise<NativeGradients[] | undefined>,
+  start: (abortFlag: AbortFlag) => Promise<NativeGradients[] | undefined>,
 ): Promise<NativeGradients[] | undefined> {
   signal?.throwIfAborted();
   const abortFlag = signal ? new Int32Array(new SharedArrayBuffer(4)) : null;
-  call.abortFlag = abortFlag;
   const unfollow = signal && abortFlag ? follow(signal, abortFlag) : undefined;
   outputs.borrowed.forEach((output) => inFlight.add(output));
   reads.forEach((read) => readInFlight.add(read));
   try {
-    return await start();
+    return await start(abortFlag);
   } catch (error) {
     if ((error as { code?: unknown }).code === 'ERR_ABORTED' && signal?.aborted) throw signal.reason;
     throw fromNative(error);

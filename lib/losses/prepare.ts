@@ -54,7 +54,7 @@ export interface Problem {
   readonly upstream: Float64Array | null;
   readonly upstreamScale: number;
   readonly reducedPrecision: boolean;
-  /** As NativeLoss.numbers has it: 0 is the CPU, n + 1 is `'cuda:n'`. */
+  /** As NativeLoss has it: 0 is the CPU, n + 1 is `'cuda:n'`. */
   readonly device: number;
   readonly outputs: Outputs;
 }

@@ -59,12 +59,12 @@ interface Prepared {
 
 export function sampledLossSync(kind: SampledLossKind, options: AnySampledOptions): AnySampledResult {
   const { call, finish } = prepare(kind, `${kind.name}Sync`, options, false);
-  return finish(native(() => binding().sampledLoss(call)));
+  return finish(native(() => binding().sampledLoss(...call)));
 }
 
 export async function sampledLoss(kind: SampledLossKind, options: AnySampledOptions): Promise<AnySampledResult> {
   const { problem, signal, call, finish } = prepare(kind, kind.name, options, true);
-  return finish(await runAsync(problem, call, signal, () => binding().sampledLossAsync(call)));
+  return finish(await runAsync(problem, signal, (abortFlag) => binding().sampledLossAsync(...call, abortFlag)));
 }
 
 function prepare(kind: SampledLossKind, where: string, options: AnySampledOptions, asynchronous: boolean): Prepared {

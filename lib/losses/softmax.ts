@@ -37,14 +37,14 @@ export interface SoftmaxLossOptions extends SoftmaxLossSyncOptions, AsyncOptions
  */
 export async function softmaxLoss<const O extends SoftmaxLossOptions>(options: Only<O, SoftmaxLossOptions>): Promise<SoftmaxLossResult<O>> {
   const { problem, signal, built } = prepare('softmaxLoss', options, true);
-  const kept = await runAsync(problem, built.call, signal, () => binding().softmaxLossAsync(built.call));
+  const kept = await runAsync(problem, signal, (abortFlag) => binding().softmaxLossAsync(...built.call, abortFlag));
   return built.finish(kept) as SoftmaxLossResult<O>;
 }
 
 /** {@link softmaxLoss}, computed before it returns. */
 export function softmaxLossSync<const O extends SoftmaxLossSyncOptions>(options: Only<O, SoftmaxLossSyncOptions>): SoftmaxLossResult<O> {
   const { built } = prepare('softmaxLossSync', options, false);
-  return built.finish(native(() => binding().softmaxLoss(built.call))) as SoftmaxLossResult<O>;
+  return built.finish(native(() => binding().softmaxLoss(...built.call))) as SoftmaxLossResult<O>;
 }
 
 interface Prepared {

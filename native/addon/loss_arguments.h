@@ -1,4 +1,4 @@
-// The arguments of a loss (binding.d.ts, NativeLoss) by name, as what native/core/problem.h has for them.
+// The arguments of a loss (binding.d.ts, NativeLoss), as what native/core/problem.h has for them.
 #pragma once
 
 #include <napi.h>
@@ -21,8 +21,8 @@
 
 namespace sampled_softmax {
 
-// The places in NativeLoss.numbers; the same list stands in lib/losses/call.ts.
-enum Number {
+// The places of a call's arguments; the same list stands in binding.d.ts. Numbers first.
+enum Argument {
   kBatch,
   kDim,
   kNumTrue,
@@ -37,81 +37,100 @@ enum Number {
   kSubtractLogQ,
   kDevice,  // 0: the CPU, n + 1: CUDA's device n
   kKept,    // the gradients of weights and biases stay on the device
-  kNumbers
+  kNumbers,
+
+  kWeights = kNumbers,
+  kBiases,
+  kInputs,
+  kLabels,
+  kSampled,
+  kTrueExpectedCount,
+  kSampledExpectedCount,
+  kUpstream,
+  kLosses,
+  kInputGradients,
+  kWeightGradients,
+  kWeightRows,
+  kBiasGradients,
+  kBiasRows,
+  kAbortFlag,
+  kArguments
 };
 
-// A call's arguments by name, and whatever their pointers point to, kept alive for as long as the call runs.
+// A call's arguments, and whatever their pointers point to, kept alive for as long as the call runs.
 class Arguments {
  public:
   // `asynchronous`: arrays must outlive the call that passed them.
-  Arguments(Napi::Env env, napi_value call, bool asynchronous) : env_(env), call_(call), asynchronous_(asynchronous) {
-    const TypedArray numbers = read_typed_array(env, get(env, call, "numbers"), "numbers");
-    if (numbers.type != napi_float64_array || numbers.length != kNumbers) throw_internal(env, "numbers");
-    std::copy_n(static_cast<const double*>(numbers.data), +kNumbers, numbers_);
+  Arguments(const Napi::CallbackInfo& call, bool asynchronous) : env_(call.Env()), asynchronous_(asynchronous) {
+    for (int i = 0; i < kArguments; ++i) {
+      values_[i] = call[static_cast<size_t>(i)];
+      if (i < kNumbers && napi_get_value_double(env_, values_[i], numbers_ + i) != napi_ok)
+        fail(Argument(i), "not a number");
+    }
   }
 
-  double number(Number which) const { return numbers_[which]; }
-  int64_t size(Number which) const {
+  double number(Argument which) const { return numbers_[which]; }
+  int64_t size(Argument which) const {
     const double n = numbers_[which];
     if (!(n >= 0 && n < 9007199254740992.0) || n != static_cast<double>(static_cast<int64_t>(n))) {
-      throw_internal(env_, "numbers[" + std::to_string(which) + "]: not a size");
+      fail(which, "not a size");
     }
     return static_cast<int64_t>(n);
   }
 
-  Ids ids(const char* name, size_t* length) {
-    const TypedArray array = keep(get(env_, call_, name), name);
+  Ids ids(Argument which, size_t* length) {
+    const TypedArray array = keep(which);
     *length = array.length;
-    return ids_of(env_, array, name);
+    return ids_of(env_, array, name_of(which));
   }
-  Counts counts(const char* name, size_t length) {
-    const TypedArray array = keep(get(env_, call_, name), name);
-    if (array.length != length) throw_internal(env_, std::string(name) + ": wrong length");
-    return counts_of(env_, array, name);
+  Counts counts(Argument which, size_t length) {
+    const TypedArray array = keep(which);
+    if (array.length != length) fail(which, "wrong length");
+    return counts_of(env_, array, name_of(which));
   }
   // Null where the argument is null.
-  const double* doubles(const char* name, size_t length) {
-    napi_value value = get(env_, call_, name);
+  const double* doubles(Argument which, size_t length) {
+    napi_value value = values_[which];
     if (is_nullish(env_, value)) return nullptr;
     hold(value);
-    return static_cast<const double*>(read_array_of(env_, value, name, napi_float64_array, length));
+    return static_cast<const double*>(read_array_of(env_, value, name_of(which), napi_float64_array, length));
   }
-  const std::atomic<int32_t>* flag(const char* name) {
+  const std::atomic<int32_t>* flag(Argument which) {
     static_assert(sizeof(std::atomic<int32_t>) == sizeof(int32_t), "an Int32Array element is read as an atomic");
-    napi_value value = get(env_, call_, name);
+    napi_value value = values_[which];
     if (is_nullish(env_, value)) return nullptr;
     hold(value);
-    return static_cast<const std::atomic<int32_t>*>(read_array_of(env_, value, name, napi_int32_array, 1));
+    return static_cast<const std::atomic<int32_t>*>(read_array_of(env_, value, name_of(which), napi_int32_array, 1));
   }
   // An array to write; null where the argument is null.
-  void* output(const char* name, bool float64, size_t length) {
-    napi_value value = get(env_, call_, name);
+  void* output(Argument which, bool float64, size_t length) {
+    napi_value value = values_[which];
     if (is_nullish(env_, value)) return nullptr;
     hold(value);
-    void* data = read_array_of(env_, value, name, float64 ? napi_float64_array : napi_float32_array, length);
+    void* data = read_array_of(env_, value, name_of(which), float64 ? napi_float64_array : napi_float32_array, length);
     static double nothing;  // an empty array may have no memory; "wanted" is a pointer that is not null
     return data ? data : &nothing;
   }
-  Shard inputs(int64_t width) { return shard(get(env_, call_, "inputs"), width, "inputs"); }
+  Shard inputs(int64_t width) { return shard(values_[kInputs], width, name_of(kInputs)); }
 
-  ClassRows parameter(const char* name, int64_t rows, int64_t width) {
+  ClassRows parameter(Argument which, int64_t rows, int64_t width) {
     ClassRows result;
-    napi_value value = get(env_, call_, name);
+    napi_value value = values_[which];
     if (is_nullish(env_, value)) return result;
     std::vector<Shard> shards;
     bool several = false;
     if (napi_is_array(env_, value, &several) == napi_ok && several) {
       Napi::Array list = Napi::Value(env_, value).As<Napi::Array>();
-      for (uint32_t i = 0; i < list.Length(); ++i) shards.push_back(shard(list.Get(i), width, name));
+      for (uint32_t i = 0; i < list.Length(); ++i) shards.push_back(shard(list.Get(i), width, name_of(which)));
     } else {
-      shards.push_back(shard(value, width, name));
+      shards.push_back(shard(value, width, name_of(which)));
     }
     const int32_t count = static_cast<int32_t>(shards.size());
     for (int32_t i = 0; i < count; ++i) {
       int64_t& own = shards[static_cast<size_t>(i)].rows;
       const int64_t wanted = shard_rows(i, rows, count);
       if (own == kAnyRows) own = wanted;
-      if (own != wanted) throw_internal(env_, std::string(name) + ": wrong number of rows");
+      if (own != wanted) fail(which, "wrong number of rows");
     }
     shards_.push_back(std::move(shards));
     result.shards = shards_.back().data();
@@ -123,10 +142,10 @@ class Arguments {
   }
 
   // The array `values`, laid out as the plan `rows` says; `slots` rows where there is none.
-  RowGradients gradients(const char* values, const char* rows, int64_t width, size_t slots, bool float64) {
+  RowGradients gradients(Argument values, Argument rows, int64_t width, size_t slots, bool float64) {
     RowGradients result;
     result.num_rows = static_cast<int64_t>(slots);
-    napi_value plan = get(env_, call_, rows);
+    napi_value plan = values_[rows];
     if (!is_nullish(env_, plan)) {
       result.num_rows = get_size(env_, plan, "numRows");
       result.merged = get_bool(env_, plan, "merged");
@@ -141,7 +160,7 @@ class Arguments {
     result.values = output(values, float64, static_cast<size_t>(result.num_rows * width));
     if (size(kKept) && !is_nullish(env_, plan)) {
       const DeviceOfBackend there = device();
-      if (result.values || !result.merged || !there.backend->tables) throw_internal(env_, "gradients: cannot be kept");
+      if (result.values || !result.merged || !there.backend->tables) fail(values, "cannot be kept");
       kept_.push_back(std::make_shared<KeptRows>(*there.backend, there.index, result.num_rows, width, float64));
       result.kept = kept_.back()->place();
     }
@@ -150,7 +169,7 @@ class Arguments {
 
   DeviceOfBackend device() const {
     const DeviceOfBackend found = find_device(size(kDevice));
-    if (!found.backend) throw_internal(env_, "device: no such device");
+    if (!found.backend) fail(kDevice, "no such device");
     return found;
   }
 
@@ -169,10 +188,48 @@ class Arguments {
  private:
   static constexpr int64_t kAnyRows = -1;  // rows of no width: the array cannot tell how many
 
+  static const char* name_of(Argument which) {
+    static constexpr const char* kNames[] = {"batch",
+                                             "dim",
+                                             "numTrue",
+                                             "numClasses",
+                                             "float64",
+                                             "reducedPrecision",
+                                             "upstreamScale",
+                                             "partition",
+                                             "loss",
+                                             "numerics",
+                                             "hits",
+                                             "subtractLogQ",
+                                             "device",
+                                             "kept",
+                                             "weights",
+                                             "biases",
+                                             "inputs",
+                                             "labels",
+                                             "sampled",
+                                             "trueExpectedCount",
+                                             "sampledExpectedCount",
+                                             "upstream",
+                                             "losses",
+                                             "inputGradients",
+                                             "weightGradients",
+                                             "weightRows",
+                                             "biasGradients",
+                                             "biasRows",
+                                             "abortFlag"};
+    static_assert(sizeof kNames / sizeof *kNames == kArguments, "one name for each");
+    return kNames[which];
+  }
+  [[noreturn]] void fail(Argument which, const char* what) const {
+    throw_internal(env_, std::string(name_of(which)) + ": " + what);
+  }
+
   // Keeps an array from being collected; the facade has pinned its buffer where JavaScript could detach it.
   void hold(napi_value value) {
     if (asynchronous_) references_.push_back(Napi::Persistent(Napi::Value(env_, value).As<Napi::Object>()));
   }
+  TypedArray keep(Argument which) { return keep(values_[which], name_of(which)); }
   TypedArray keep(napi_value value, const char* name) {
     hold(value);
     return read_typed_array(env_, value, name);
@@ -205,9 +262,9 @@ class Arguments {
   }
 
   Napi::Env env_;
-  napi_value call_;  // only while the constructor of the task reads it
   const bool asynchronous_;
   double numbers_[kNumbers];
+  napi_value values_[kArguments];  // only while the constructor of the task reads them
   std::vector<Napi::ObjectReference> references_;
   std::vector<std::vector<Shard>> shards_;
   std::vector<std::shared_ptr<Table>> tables_;

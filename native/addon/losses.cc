@@ -26,24 +26,24 @@ void read_common(Napi::Env env, Arguments& arguments, Problem& p, size_t columns
   p.float64 = arguments.size(kFloat64) != 0;
   p.reduced_precision = arguments.size(kReducedPrecision) != 0;
   p.upstream_scale = arguments.number(kUpstreamScale);
-  p.weights = arguments.parameter("weights", p.num_classes, p.dim);
-  p.biases = arguments.parameter("biases", p.num_classes, 1);
+  p.weights = arguments.parameter(kWeights, p.num_classes, p.dim);
+  p.biases = arguments.parameter(kBiases, p.num_classes, 1);
   const Shard inputs = arguments.inputs(p.dim);
   if (p.dim && inputs.rows != p.batch) throw_internal(env, "inputs: wrong number of rows");
   p.inputs = inputs.data;
   p.inputs_table = inputs.table;
   p.inputs_dtype = inputs.dtype;
   size_t labels = 0;
-  p.labels = arguments.ids("labels", &labels);
+  p.labels = arguments.ids(kLabels, &labels);
   if (labels != static_cast<size_t>(p.batch * p.num_true)) throw_internal(env, "labels: wrong length");
-  p.upstream = arguments.doubles("upstream", static_cast<size_t>(p.batch));
-  p.losses = arguments.output("losses", p.float64, static_cast<size_t>(p.batch));
+  p.upstream = arguments.doubles(kUpstream, static_cast<size_t>(p.batch));
+  p.losses = arguments.output(kLosses, p.float64, static_cast<size_t>(p.batch));
   if (!p.losses) throw_internal(env, "losses: missing");
-  p.input_gradients = arguments.output("inputGradients", p.float64, static_cast<size_t>(p.batch * p.dim));
+  p.input_gradients = arguments.output(kInputGradients, p.float64, static_cast<size_t>(p.batch * p.dim));
   const size_t slots = full ? static_cast<size_t>(p.num_classes) : labels + columns;
-  p.weight_gradients = arguments.gradients("weightGradients", "weightRows", p.dim, slots, p.float64);
-  p.bias_gradients = arguments.gradients("biasGradients", "biasRows", 1, slots, p.float64);
-  p.abort_flag = arguments.flag("abortFlag");
+  p.weight_gradients = arguments.gradients(kWeightGradients, kWeightRows, p.dim, slots, p.float64);
+  p.bias_gradients = arguments.gradients(kBiasGradients, kBiasRows, 1, slots, p.float64);
+  p.abort_flag = arguments.flag(kAbortFlag);
 }
 
 void read_problem(Napi::Env env, Arguments& arguments, SampledProblem& p) {
@@ -52,15 +52,15 @@ void read_problem(Napi::Env env, Arguments& arguments, SampledProblem& p) {
   p.hits = static_cast<HitMask>(arguments.size(kHits));
   p.subtract_log_q = arguments.size(kSubtractLogQ) != 0;
   size_t sampled = 0;
-  p.sampled = arguments.ids("sampled", &sampled);
+  p.sampled = arguments.ids(kSampled, &sampled);
   p.num_sampled = static_cast<int64_t>(sampled);
   read_common(env, arguments, p, sampled, false);
   for (int64_t c = 0; c < p.num_sampled; ++c) {
     if (p.sampled[c] < 0 || p.sampled[c] >= p.num_classes) throw_internal(env, "sampled: out of range");
   }
   if (!p.subtract_log_q) return;
-  p.true_expected_count = arguments.counts("trueExpectedCount", static_cast<size_t>(p.batch * p.num_true));
-  p.sampled_expected_count = arguments.counts("sampledExpectedCount", sampled);
+  p.true_expected_count = arguments.counts(kTrueExpectedCount, static_cast<size_t>(p.batch * p.num_true));
+  p.sampled_expected_count = arguments.counts(kSampledExpectedCount, sampled);
 }
 
 void read_problem(Napi::Env env, Arguments& arguments, SoftmaxProblem& p) { read_common(env, arguments, p, 0, true); }
@@ -69,8 +69,8 @@ void read_problem(Napi::Env env, Arguments& arguments, SoftmaxProblem& p) { read
 template <class Problem, Status (*Backend::*start_loss)(const Problem&, Notify, PendingCall**)>
 class LossTask final : public Task {
  public:
-  LossTask(Napi::Env env, napi_value call, bool asynchronous) : arguments_(env, call, asynchronous) {
-    read_problem(env, arguments_, problem_);
+  LossTask(const Napi::CallbackInfo& call, bool asynchronous) : arguments_(call, asynchronous) {
+    read_problem(call.Env(), arguments_, problem_);
     const DeviceOfBackend device = arguments_.device();
     backend_ = device.backend;
     problem_.device = device.index;
@@ -109,7 +109,7 @@ using SoftmaxTask = LossTask<SoftmaxProblem, &Backend::start_softmax_loss>;
 
 template <class LossTask>
 Napi::Value run_now(const Napi::CallbackInfo& call) {
-  LossTask task(call.Env(), call[0], false);
+  LossTask task(call, false);
   bool started = false;
   Status status = task.start({}, &started);
   if (started) status = task.finish();
@@ -119,7 +119,7 @@ Napi::Value run_now(const Napi::CallbackInfo& call) {
 
 template <class LossTask>
 Napi::Value run_later(const Napi::CallbackInfo& call) {
-  return enqueue(call.Env(), std::make_unique<LossTask>(call.Env(), call[0], true));
+  return enqueue(call.Env(), std::make_unique<LossTask>(call, true));
 }
 
 Napi::Value lay_out_rows(const Napi::CallbackInfo& call) {
