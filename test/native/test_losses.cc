@@ -79,7 +79,7 @@ void compare(const Shape& shape, const Options& o, uint32_t seed) {
     for (int threads : {1, 2, 8}) {
       const Outputs again = run(c, o.full, driver, threads);
       for (size_t i = 0; i < got.size(); ++i) {
-        CHECK(std::memcmp(got[i].data(), again[i].data(), got[i].size() * sizeof(double)) == 0,
+        CHECK(got[i].empty() || std::memcmp(got[i].data(), again[i].data(), got[i].size() * sizeof(double)) == 0,
               "%s: other bits with %d threads", kOutputNames[i], threads);
       }
     }
