@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Tests of the CUDA backend that need no GPU and no Node: its kernels as PTX, on the emulated runtime of test/cuda-emulator.
-# Usage: test-cuda.sh [losses | host | mistakes | architectures]...   (default: all, in this order)
+# Usage: test-cuda.sh [emulator | losses | host | mistakes | architectures]...   (default: all, in this order)
+#   emulator  the emulator itself (test/cuda-emulator/test/run.sh): each instruction, streams, memory, what it finds
 #   losses    the losses against the reference, in six schedules; the same bits in two more
 #   host      faults, memory and threads (test/cuda/test_host.cc, test_concurrency.cc)
 #   mistakes  that each of the mistakes in test/cuda/mistakes is found
@@ -40,6 +41,18 @@ checked() {
 all() {
   local failed=0 id
   for id; do wait "$id" || failed=1; done
+  return $failed
+}
+
+# Half a minute on two cores, of which 6 s are the tests and the rest nvcc and g++; what is built is kept.
+test_emulator() {
+  local failed=0 toolkit runtime
+  toolkit=$(sed -n 's/^CUDAToolkit_BIN_DIR:PATH=//p' "$build/CMakeCache.txt")  # nvcc may be a script that calls it there
+  runtime=$(printf "$PWD/$build/CMakeFiles/emulated_runtime.dir/%s.o " test/cuda-emulator/runtime/*.cc)
+  CUDA=${toolkit%/bin} BUILD=$PWD/build-native/emulator RUNTIME=$runtime \
+    test/cuda-emulator/test/run.sh >"$work/emulator.log" 2>&1 || failed=1
+  [[ $failed -eq 0 ]] || grep -v ' 0 failed$' "$work/emulator.log"
+  say 'emulator: its own tests'
   return $failed
 }
 
@@ -168,13 +181,13 @@ test_architectures() {
 
 scripts/build-emulated.sh
 say 'built'
-if [[ $# -eq 0 ]]; then set -- losses host mistakes architectures; fi
+if [[ $# -eq 0 ]]; then set -- emulator losses host mistakes architectures; fi
 status=0
 for part; do
   case $part in
-    losses | host | mistakes | architectures) "test_$part" || status=1 ;;
+    emulator | losses | host | mistakes | architectures) "test_$part" || status=1 ;;
     *)
-      echo "test-cuda.sh: expected losses, host, mistakes or architectures, got '$part'" >&2
+      echo "test-cuda.sh: expected emulator, losses, host, mistakes or architectures, got '$part'" >&2
       exit 2
       ;;
   esac

@@ -1,6 +1,8 @@
 #!/usr/bin/env bash
 # Builds and runs the emulator's tests, one line of summary for each part. Exits 77 where the tools for it are missing.
-#   CUDA=/usr/local/cuda-13.0 JOBS=2 KEEP=1 test/cuda-emulator/test/run.sh
+#   CUDA=/usr/local/cuda-13.0 JOBS=2 test/cuda-emulator/test/run.sh
+# BUILD: a folder that keeps what is built, for the next time. RUNTIME: objects of the emulator's runtime, where they are
+# built already; that saves a third of the time.
 set -uo pipefail
 cd "$(dirname "$0")"
 
@@ -21,10 +23,12 @@ skip() {
 [ -n "$CUDA" ] || skip "there is no nvcc (set CUDA to the toolkit's folder)"
 command -v python3 > /dev/null || skip "there is no python3"
 
-build=$(mktemp -d)
-if [ -n "${KEEP:-}" ]; then echo "kept: $build"; else trap 'rm -rf "$build"' EXIT; fi
+build=${BUILD:-$(mktemp -d)}
+if [ -z "${BUILD:-}" ]; then trap 'rm -rf "$build"' EXIT; fi
+mkdir -p "$build"
+rm -f "$build/findings" # are appended
 export PYTHONDONTWRITEBYTECODE=1
-if ! make -s -j"${JOBS:-2}" -f Makefile CUDA="$CUDA" BUILD="$build" > "$build/log" 2>&1; then
+if ! make -s -j"${JOBS:-2}" -f Makefile CUDA="$CUDA" BUILD="$build" ${RUNTIME:+RUNTIME="$RUNTIME"} > "$build/log" 2>&1; then
   tail -40 "$build/log"
   exit 1
 fi
