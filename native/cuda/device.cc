@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <new>
 #include <utility>
 
 #include "cuda/errors.h"
@@ -160,8 +161,12 @@ Status Device::open_pool() {
 Status Device::take_lane(Lane* lane) {
   std::lock_guard<std::mutex> lock(mutex_);
   if (Status status = open_pool(); !status.ok()) return status;
-  lanes_.reserve(lanes_.size() + taken_.size() + 1);  // giving it back must not fail
-  taken_.reserve(taken_.size() + 1);
+  try {
+    lanes_.reserve(lanes_.size() + taken_.size() + 1);  // giving it back must not fail
+    taken_.reserve(taken_.size() + 1);
+  } catch (const std::bad_alloc&) {  // destructors take one too
+    return Status::error(Code::out_of_memory, "not enough memory for the call");
+  }
   if (lanes_.empty()) {
     if (Status status = make_lane(lane); !status.ok()) return status;
   } else {

@@ -4,6 +4,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <new>
+#include <utility>
 
 #include "cuda/device_call.h"
 #include "cuda/errors.h"
@@ -12,11 +13,15 @@ namespace sampled_softmax {
 namespace cuda {
 
 Status Event::create(std::shared_ptr<Event>* event) {
-  cudaEvent_t made;
-  Status status = check(cudaEventCreateWithFlags(&made, cudaEventBlockingSync | cudaEventDisableTiming),
+  auto made = std::make_shared<Event>();
+  Status status = check(cudaEventCreateWithFlags(&made->event_, cudaEventBlockingSync | cudaEventDisableTiming),
                         "cudaEventCreateWithFlags");
-  if (status.ok()) event->reset(new Event(made));
+  if (status.ok()) *event = std::move(made);
   return status;
+}
+
+Event::~Event() {
+  if (event_) cudaEventDestroy(event_);
 }
 
 DeviceMemory::~DeviceMemory() {

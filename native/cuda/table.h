@@ -22,15 +22,15 @@ class Event {
  public:
   // Of the current device; waiting for it on a thread sleeps.
   static Status create(std::shared_ptr<Event>* event);
-  ~Event() { cudaEventDestroy(event_); }
+  Event() = default;
+  ~Event();
   Event(const Event&) = delete;
   Event& operator=(const Event&) = delete;
 
   cudaEvent_t get() const { return event_; }
 
  private:
-  explicit Event(cudaEvent_t event) : event_(event) {}
-  const cudaEvent_t event_;
+  cudaEvent_t event_ = nullptr;
 };
 
 // Memory that outlives the call that took it. Freed in the order of a stream, once no call uses it.
