@@ -3,7 +3,7 @@
 # Usage: test-cuda.sh [emulator | losses | host | mistakes | architectures]...   (default: all, in this order)
 #   emulator  the emulator itself (test/cuda-emulator/test/run.sh): each instruction, streams, memory, what it finds
 #   losses    the losses against the reference, in six schedules; the same bits in two more
-#   host      faults, memory and threads (test/cuda/test_host.cc, test_concurrency.cc)
+#   host      faults, memory and threads (test/cuda/test_host.cc, test_no_memory.cc, test_concurrency.cc)
 #   mistakes  that each of the mistakes in test/cuda/mistakes is found
 #   architectures  the losses, and with Node TensorFlow's outputs and the tables, from the PTX of each other architecture
 #                  that is shipped
@@ -88,7 +88,10 @@ test_host() {
   local failed=0
   cmake --build "$build" --parallel 2 --target planted_fault >"$work/build.log" 2>&1 || { cat "$work/build.log"; return 1; }
   checked host CUEMU_LEAKS=0 "$build/cuda_test_host" "$library" "${library%/*}/libplanted_fault.so" || failed=1
-  say 'host: no driver, no device, no memory, a fault'
+  say 'host: no driver, no device, too large a call, a fault'
+  checked no-memory CUEMU_LEAKS=1 "$build/cuda_test_no_memory" "$library" || failed=1
+  checked no-memory-eager 'CUEMU_LEAKS=1 CUEMU_STREAMS=eager CUEMU_ORDER=rev' "$build/cuda_test_no_memory" "$library" || failed=1
+  say 'host: each allocation fails in turn'
   checked concurrency CUEMU_LEAKS=0 "$build/cuda_test_concurrency" "$library" || failed=1
   say 'host: threads, notifications, two devices'
   return $failed

@@ -25,6 +25,8 @@ struct Emulated {
   const Backend* backend;
   uint64_t (*device_bytes)();
   uint64_t (*pinned_bytes)();
+  uint64_t (*handles)();
+  uint64_t (*fail_allocations)(uint64_t first, uint64_t count);
   int (*chosen_device)();
 };
 
@@ -33,6 +35,8 @@ inline Emulated open_emulated(const char* file) {
   return {find_function<BackendFunction>(library, kBackendSymbol)(),
           find_function<uint64_t (*)()>(library, "cuemu_device_bytes"),
           find_function<uint64_t (*)()>(library, "cuemu_pinned_bytes"),
+          find_function<uint64_t (*)()>(library, "cuemu_handles"),
+          find_function<uint64_t (*)(uint64_t, uint64_t)>(library, "cuemu_fail_allocations"),
           find_function<int (*)()>(library, "cuemu_chosen_device")};
 }
 

@@ -77,19 +77,7 @@ void a_device_too_far(const Emulated& e) {
   CHECK(e.chosen_device() == -1, "the thread is left with device %d", e.chosen_device());
 }
 
-// ---- no memory
-
-// CUEMU_FAIL_ALLOC says which allocation fails, once: what is kept is given back, and the second attempt succeeds.
-void one_allocation_fails(const Emulated& e) {
-  for (int round = 0; round < 3; ++round) {
-    for (int i = 0; i < 2; ++i) {
-      const Status status = run_and_compare(*e.backend);
-      CHECK(status.ok(), "%s", status.message);
-    }
-    CHECK(e.device_bytes() > 0 && e.pinned_bytes() > 0, "nothing is kept, so nothing is known of its release");
-    expect_no_memory_kept(e);
-  }
-}
+// ---- not enough memory
 
 // CUEMU_MEMORY is what the device has: too little at one allocation or another.
 void a_call_too_large(const Emulated& e) {
@@ -177,7 +165,6 @@ const Scenario kScenarios[] = {{"no driver", no_driver},
                                {"an old driver", old_driver},
                                {"no device", no_device},
                                {"a device too far", a_device_too_far},
-                               {"one allocation fails", one_allocation_fails},
                                {"a call too large", a_call_too_large},
                                {"aborted calls", aborted_calls_keep_nothing},
                                {"a fault", a_fault}};
@@ -192,9 +179,6 @@ int main(int argc, char** argv) {
   expect_scenario(library, "an old driver", {"CUEMU_DRIVER=12000"});
   expect_scenario(library, "no device", {"CUEMU_DEVICES=0"});
   expect_scenario(library, "a device too far", {"CUEMU_DEVICES=2"});
-  for (int i = 1; i <= 12; ++i) {
-    expect_scenario(library, "one allocation fails", {"CUEMU_FAIL_ALLOC=" + std::to_string(i), "CUEMU_LEAKS=1"});
-  }
   for (const char* memory : {"1", "3000", "20000", "100000", "200000"}) {
     expect_scenario(library, "a call too large", {std::string("CUEMU_MEMORY=") + memory, "CUEMU_LEAKS=1"});
   }

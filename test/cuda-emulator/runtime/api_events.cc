@@ -1,11 +1,14 @@
 // Events.
 #include <cuda_runtime_api.h>
 
+#include <algorithm>
 #include <set>
 
 #include "runtime/device.h"
 #include "runtime/events.h"
+#include "runtime/exports.h"
 #include "runtime/runtime.h"
+#include "runtime/scheduler.h"
 #include "runtime/streams.h"
 
 using namespace cuemu;
@@ -50,10 +53,18 @@ void drop_events(Device& d) {
 
 }  // namespace cuemu
 
+uint64_t cuemu_handles() {
+  std::lock_guard lock(runtime_mutex());
+  const auto& streams = scheduler().streams;
+  const auto is_handle = [](const auto& s) { return !s->destroyed && s != s->device->legacy; };
+  return events().size() + uint64_t(std::count_if(streams.begin(), streams.end(), is_handle));
+}
+
 extern "C" {
 
 cudaError_t cudaEventCreateWithFlags(cudaEvent_t* out, unsigned flags) {
   return api([&](Lock&) {
+    if (injected_failure()) return cudaErrorMemoryAllocation;
     auto* e = new Event{&current_device(), flags, false, {}, nullptr};
     events().insert(e);
     *out = reinterpret_cast<cudaEvent_t>(e);

@@ -124,6 +124,7 @@ cudaError_t cudaMemPoolCreate(cudaMemPool_t* out, const cudaMemPoolProps* props)
     if (props->allocType != cudaMemAllocationTypePinned || props->location.type != cudaMemLocationTypeDevice ||
         props->location.id < 0 || props->location.id >= settings().devices)
       return cudaErrorInvalidValue;
+    if (injected_failure()) return cudaErrorMemoryAllocation;
     Pool& pool = make_pool(device(props->location.id));
     pool.max_size = props->maxSize;
     *out = handle(&pool);

@@ -29,6 +29,7 @@ extern "C" {
 
 cudaError_t cudaStreamCreateWithPriority(cudaStream_t* out, unsigned flags, int priority) {
   return api([&](Lock&) {
+    if (injected_failure()) return cudaErrorMemoryAllocation;
     *out = handle(make_stream(current_device(), flags, std::clamp(priority, -5, 0)));
     return cudaSuccess;
   });

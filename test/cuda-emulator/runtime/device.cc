@@ -1,6 +1,5 @@
 #include "runtime/device.h"
 
-#include <atomic>
 #include <cstdio>
 #include <cstring>
 #include <numeric>
@@ -17,6 +16,16 @@ namespace {
 std::vector<std::unique_ptr<Device>>& devices() {
   static auto& all = *new std::vector<std::unique_ptr<Device>>;
   return all;
+}
+
+// Which allocations are to fail, and how many there have been.
+struct Failures {
+  uint64_t first = 0, count = 0;
+  uint64_t asked = 0, failed = 0;
+};
+Failures& failures() {
+  static Failures injected{settings().fail_alloc, 1};
+  return injected;
 }
 
 }  // namespace
@@ -43,8 +52,11 @@ size_t free_bytes(const Device& d) {
 }
 
 bool injected_failure() {
-  static std::atomic<uint64_t> count{0};
-  return ++count == settings().fail_alloc;
+  Failures& f = failures();
+  ++f.asked;
+  const bool fails = f.first && f.asked >= f.first && f.asked - f.first < f.count;
+  f.failed += fails;
+  return fails;
 }
 
 cudaDeviceProp properties(int index) {
@@ -94,4 +106,11 @@ uint64_t cuemu_device_bytes() {
   uint64_t sum = 0;
   for (const auto& d : cuemu::devices()) sum += d->allocated + cuemu::reserved_by_pools(*d);
   return sum;
+}
+
+uint64_t cuemu_fail_allocations(uint64_t first, uint64_t count) {
+  std::lock_guard lock(cuemu::runtime_mutex());
+  const uint64_t failed = cuemu::failures().failed;
+  cuemu::failures() = {first, count};
+  return failed;
 }

@@ -29,7 +29,8 @@ size_t reserved_by_pools(const Device& device);
 size_t free_bytes(const Device& device);
 cudaDeviceProp properties(int index);
 
-// Whether this allocation is the one that CUEMU_FAIL_ALLOC lets fail. Counts it.
+// Whether this allocation is to fail, for CUEMU_FAIL_ALLOC or cuemu_fail_allocations(). Counts it. Of all that takes
+// memory: device, pool and page-locked memory, streams, events and pools. Needs the runtime's mutex.
 bool injected_failure();
 
 }  // namespace cuemu

@@ -104,6 +104,20 @@ void test_failing_allocation() {  // CUEMU_FAIL_ALLOC=3
   CHECK(cudaMallocAsync(&p[2], 8, nullptr) == cudaErrorMemoryAllocation && !p[2]);
   CHECK(cudaMallocAsync(&p[3], 8, nullptr) == cudaSuccess);
   CHECK(cudaHostAlloc(&p[4], 8, 0) == cudaSuccess);
+  CHECK(cuemu_fail_allocations(2, 3) == 1);
+  cudaStream_t stream = nullptr;
+  cudaEvent_t event = nullptr;
+  cudaMemPool_t pool = nullptr;
+  cudaMemPoolProps properties = {};
+  properties.allocType = cudaMemAllocationTypePinned;
+  properties.location = {cudaMemLocationTypeDevice, 0};
+  CHECK(cudaStreamCreate(&stream) == cudaSuccess && cuemu_handles() == 1);
+  CHECK(cudaStreamCreate(&stream) == cudaErrorMemoryAllocation);
+  CHECK(cudaEventCreate(&event) == cudaErrorMemoryAllocation && !event && cuemu_handles() == 1);
+  CHECK(cudaMemPoolCreate(&pool, &properties) == cudaErrorMemoryAllocation && !pool);
+  CHECK(cudaEventCreate(&event) == cudaSuccess && cuemu_handles() == 2);
+  CHECK(cudaStreamDestroy(stream) == cudaSuccess && cudaEventDestroy(event) == cudaSuccess && cuemu_handles() == 0);
+  CHECK(cuemu_fail_allocations(0, 0) == 3 && cudaMalloc(&p[0], 8) == cudaSuccess);
   CHECK(check::nothing_found());
 }
 
