@@ -206,7 +206,10 @@ class AddCall final : public UploadCall {
 
   Status add_values() {
     RowGroups groups;
-    if (Status status = group_rows(rows_.indices, count_, groups); !status.ok()) return status;
+    groups.count = count_;  // rows side by side: each by itself
+    if (rows_.indices) {
+      if (Status status = group_rows(rows_.indices, count_, groups); !status.ok()) return status;
+    }
     const int64_t each = rows_of_stage(staged_row());
     for (int64_t g = 0; g < groups.count;) {
       // Whole groups, at least one.
