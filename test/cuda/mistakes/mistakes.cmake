@@ -2,6 +2,7 @@
 # shipped ones by that script alone. Target `mistakes` builds them all. The first lines of a script say
 #   # file: the file of native/cuda that it changes
 #   # kernel: the kernel file that is compiled with the change (none where it is a file of the host's)
+# Those that begin with table- are in what tables need, and test_tables has to find them; the others test_losses.
 # Included by emulated.cmake.
 add_custom_target(mistakes)
 file(GLOB scripts CONFIGURE_DEPENDS ${CMAKE_CURRENT_LIST_DIR}/*.sed)
@@ -35,10 +36,8 @@ foreach(script ${scripts})
     list(FILTER others EXCLUDE REGEX "_${kernel}>$")
     set(source ${folder}/native/cuda/kernels/${kernel}.cu)
     set(ptx ${folder}/keep/${kernel}.ptx)
-    add_custom_command(OUTPUT ${folder}/${kernel}.o ${ptx} DEPENDS ${planted} VERBATIM
-      COMMAND ${CUDAToolkit_NVCC_EXECUTABLE} -I${folder}/native ${nvcc_flags} -lineinfo --keep --keep-dir ${folder}/keep
-        ${gencode} -c ${source} -o ${folder}/${kernel}.o
-      COMMENT "nvcc ${kernel} of ${name}")
+    add_kernel(${kernel} ${source} ${planted} "${folder}/${kernel}.o;${ptx}"
+      -I${folder}/native -lineinfo --keep --keep-dir ${folder}/keep ${gencode})
     add_translated(planted_kernel_${name} ${ptx})
     list(APPEND objects ${folder}/${kernel}.o)
     list(APPEND others $<TARGET_OBJECTS:planted_kernel_${name}>)
