@@ -8,7 +8,7 @@
 #include "cuda/device_call.h"
 #include "cuda/loss_call.h"
 #include "cuda/table.h"
-#include "cuda/table_call.h"
+#include "cuda/table_calls.h"
 
 namespace sampled_softmax {
 namespace {

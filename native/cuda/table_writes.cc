@@ -1,107 +1,16 @@
-#include "cuda/table_call.h"
-
+// Rows of the host into tables, and what is added to their rows.
 #include <algorithm>
-#include <cstdio>
 #include <cstring>
 
 #include "core/table_update.h"
-#include "cuda/device_call.h"
 #include "cuda/errors.h"
 #include "cuda/kernels/tables.h"
-#include "cuda/stages.h"
+#include "cuda/rows_call.h"
+#include "cuda/table_calls.h"
 
 namespace sampled_softmax {
 namespace cuda {
 namespace {
-
-class RowsCall : public DeviceCall {
- protected:
-  RowsCall(Device& device, const char* verb, int64_t count, int64_t dim)
-      : DeviceCall(device), stages_(device, lane_), count_(count), dim_(dim) {
-    std::snprintf(what_, sizeof what_, "%s %lld rows of %lld", verb, static_cast<long long>(count),
-                  static_cast<long long>(dim));
-  }
-
-  const char* what() const override { return what_; }
-
-  Status copy(void* to, const void* from, size_t bytes, cudaMemcpyKind kind) {
-    return check(cudaMemcpyAsync(to, from, bytes, kind, stream()), "copy of %zu bytes", bytes);
-  }
-  // How many rows of `row_bytes` and an index fit a stage.
-  static int64_t rows_of_stage(int64_t row_bytes) {
-    return std::max<int64_t>(1, staged_bytes() / (row_bytes + static_cast<int64_t>(sizeof(int64_t))));
-  }
-
-  Stages stages_;
-  const int64_t count_, dim_;
-  char what_[80];
-};
-
-// Into arrays of the host: gathered and converted on the device, or straight from rows that lie together.
-class ReadCall final : public RowsCall {
- public:
-  ReadCall(Device& device, DeviceTable& table, const RowChoice& rows, void* out, DType dtype)
-      : RowsCall(device, "read", rows.count, table.dim), table_(table), rows_(rows), out_(out), dtype_(dtype) {}
-
- private:
-  int64_t staged_pitch() const { return padded_row(dim_, dtype_); }
-  int64_t staged_row() const { return staged_pitch() * static_cast<int64_t>(size_of(dtype_)); }
-
-  Status enqueue() override {
-    uses_.read(table_);
-    Status status = uses_.wait(stream());
-    const int64_t each = rows_of_stage(staged_row());
-    for (int64_t at = 0; status.ok() && at < count_; at += each) {
-      Stage* stage;
-      const int64_t count = std::min(each, count_ - at);
-      status = stages_.next(
-          at, count, rows_.indices ? count : 0, 0, static_cast<size_t>(count * staged_row()),
-          [this](const Stage& full) { empty(full); }, &stage);
-      if (status.ok()) status = send(*stage);
-    }
-    return status.ok() ? uses_.done(stream()) : status;
-  }
-
-  Status send(Stage& stage) {
-    const size_t bytes = static_cast<size_t>(stage.count * staged_row());
-    const void* from = stage.values.device;
-    Status status;
-    if (!rows_.indices && dtype_ == table_.dtype) {
-      from = table_.row(rows_.start + stage.first);
-    } else {
-      RowsOf source = table_.rows_from(rows_.start + stage.first);
-      if (rows_.indices) {
-        for (int64_t k = 0; k < stage.count; ++k) stage.index.host[k] = table_.first + rows_.indices[stage.first + k];
-        status = copy(stage.index.device, stage.index.host, static_cast<size_t>(stage.count) * sizeof(int64_t),
-                      cudaMemcpyHostToDevice);
-        source = table_.rows_at(stage.index.device);
-      }
-      const RowsOf target{stage.values.device, dtype_, staged_pitch(), nullptr};
-      if (status.ok()) {
-        status = check(copy_rows(queue(), stage.count, dim_, source, target), "launch of kernel copy_rows");
-      }
-    }
-    if (status.ok()) status = copy(stage.values.host, from, bytes, cudaMemcpyDeviceToHost);
-    return status.ok() ? stages_.sent(stage) : status;
-  }
-
-  void empty(const Stage& stage) {
-    const size_t row = static_cast<size_t>(dim_) * size_of(dtype_);
-    char* to = static_cast<char*>(out_) + static_cast<size_t>(stage.first) * row;
-    for (int64_t k = 0; k < stage.count; ++k) {
-      std::memcpy(to + static_cast<size_t>(k) * row, stage.values.host + k * staged_row(), row);
-    }
-  }
-
-  Status complete() override {
-    return stages_.finish([this](const Stage& full) { empty(full); });
-  }
-
-  DeviceTable& table_;
-  const RowChoice rows_;
-  void* const out_;
-  const DType dtype_;
-};
 
 // What values of the host's become on their way: rows that begin at 16 bytes and end in zeros.
 class UploadCall : public RowsCall {
@@ -253,47 +162,7 @@ class AddCall final : public UploadCall {
   const double scale_;
 };
 
-class ReadGradientsCall final : public RowsCall {
- public:
-  ReadGradientsCall(Device& device, DeviceRows& rows, int64_t first, int64_t count, void* out)
-      : RowsCall(device, "read gradients,", count, rows.width), rows_(rows), first_(first), out_(out) {}
-
- private:
-  Status enqueue() override {
-    const int64_t each = rows_of_stage(rows_.row_bytes());
-    Status status;
-    for (int64_t at = 0; status.ok() && at < count_; at += each) {
-      Stage* stage;
-      const int64_t count = std::min(each, count_ - at);
-      const auto bytes = static_cast<size_t>(count * rows_.row_bytes());
-      status = stages_.next(
-          at, count, 0, 0, bytes, [this](const Stage& full) { empty(full); }, &stage);
-      if (status.ok()) status = copy(stage->values.host, rows_.row(first_ + at), bytes, cudaMemcpyDeviceToHost);
-      if (status.ok()) status = stages_.sent(*stage);
-    }
-    return status;
-  }
-  void empty(const Stage& stage) {
-    std::memcpy(static_cast<char*>(out_) + stage.first * rows_.row_bytes(), stage.values.host,
-                static_cast<size_t>(stage.count * rows_.row_bytes()));
-  }
-  Status complete() override {
-    return stages_.finish([this](const Stage& full) { empty(full); });
-  }
-
-  DeviceRows& rows_;
-  const int64_t first_;
-  void* const out_;
-};
-
 }  // namespace
-
-Status start_read_rows(DeviceTable& table, const RowChoice& rows, void* out, DType dtype, Notify notify,
-                       PendingCall** pending) {
-  *pending = nullptr;
-  if (rows.count == 0 || table.dim == 0) return table.device->state();
-  return start_call<ReadCall>(*table.device, notify, pending, table, rows, out, dtype);
-}
 
 Status start_write_rows(DeviceTable& table, const RowChoice& rows, const void* values, DType dtype, Notify notify,
                         PendingCall** pending) {
@@ -307,13 +176,6 @@ Status start_add_rows(DeviceTable& table, const RowChoice& rows, const RowsToAdd
   *pending = nullptr;
   if (rows.count == 0 || table.dim == 0) return table.device->state();
   return start_call<AddCall>(*table.device, notify, pending, table, rows, values, scale);
-}
-
-Status start_read_gradients(DeviceRows& rows, int64_t first, int64_t count, void* out, Notify notify,
-                            PendingCall** pending) {
-  *pending = nullptr;
-  if (count == 0 || rows.width == 0) return rows.device->state();
-  return start_call<ReadGradientsCall>(*rows.device, notify, pending, rows, first, count, out);
 }
 
 }  // namespace cuda
