@@ -24,7 +24,7 @@ template <class E>
 void read_row(const void* data, DType dtype, int64_t width, int64_t pitch, E* out) {
   if (dtype == dtype_of<E>) {
     std::memcpy(out, data, static_cast<size_t>(width) * sizeof(E));
-  } else if constexpr (!std::is_same_v<E, BFloat16>) {
+  } else if constexpr (std::is_floating_point_v<E>) {
     for (int64_t d = 0; d < width; ++d) out[d] = static_cast<E>(read_element(data, dtype, d));
   }
   std::fill(out + width, out + pitch, E{});
@@ -122,9 +122,11 @@ Status ClassArrays<E>::gather(const Queue& queue) const {
 template void read_row(const void*, DType, int64_t, int64_t, float*);
 template void read_row(const void*, DType, int64_t, int64_t, double*);
 template void read_row(const void*, DType, int64_t, int64_t, BFloat16*);
+template void read_row(const void*, DType, int64_t, int64_t, Float16*);
 template class ClassArrays<float>;
 template class ClassArrays<double>;
 template class ClassArrays<BFloat16>;
+template class ClassArrays<Float16>;
 
 }  // namespace cuda
 }  // namespace sampled_softmax

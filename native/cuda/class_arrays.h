@@ -5,6 +5,7 @@
 #include <cuda_runtime_api.h>
 
 #include <cstdint>
+#include <type_traits>
 
 #include "core/problem.h"
 #include "core/status.h"
@@ -16,11 +17,12 @@ namespace sampled_softmax {
 namespace cuda {
 
 template <class E>
-constexpr DType dtype_of = sizeof(E) == 8   ? DType::float64
-                           : sizeof(E) == 4 ? DType::float32
-                                            : DType::bfloat16;
+constexpr DType dtype_of = std::is_same_v<E, double>     ? DType::float64
+                           : std::is_same_v<E, float>    ? DType::float32
+                           : std::is_same_v<E, BFloat16> ? DType::bfloat16
+                                                         : DType::float16;
 
-// A row of `width` elements as E, zeros up to `pitch`. Nothing but bfloat16 is read as BFloat16.
+// A row of `width` elements as E, zeros up to `pitch`. Rows of 16 bits are read as what they are stored as.
 template <class E>
 void read_row(const void* data, DType dtype, int64_t width, int64_t pitch, E* out);
 
@@ -58,6 +60,7 @@ class ClassArrays {
 extern template class ClassArrays<float>;
 extern template class ClassArrays<double>;
 extern template class ClassArrays<BFloat16>;
+extern template class ClassArrays<Float16>;
 
 }  // namespace cuda
 }  // namespace sampled_softmax

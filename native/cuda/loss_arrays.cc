@@ -189,6 +189,7 @@ void LossArrays<T, E>::fill_hits() {
 template class LossArrays<float, float>;
 template class LossArrays<double, double>;
 template class LossArrays<float, BFloat16>;
+template class LossArrays<float, Float16>;
 
 }  // namespace cuda
 }  // namespace sampled_softmax

@@ -86,6 +86,7 @@ class LossArrays {
 extern template class LossArrays<float, float>;
 extern template class LossArrays<double, double>;
 extern template class LossArrays<float, BFloat16>;
+extern template class LossArrays<float, Float16>;
 
 // Bytes of logits that are kept at most; beyond, they are formed a chunk of columns at a time, and once more for the
 // gradients. For tests, SAMPLED_SOFTMAX_CUDA_KEPT_BYTES says another number.

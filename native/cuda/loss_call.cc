@@ -267,12 +267,12 @@ class EmptyCall final : public DeviceCall {
   std::unique_ptr<DeviceRows> weights_, biases_;
 };
 
-// Where all factors are bfloat16 already, as on the CPU: to round others to it would move a logit by 2^-9 of itself.
-bool multiplies_bfloat16(const Device& device, const SampledProblem& p) {
+// Whether tensor cores multiply rows as they are stored: where all are of that dtype already. (To round others to
+// bfloat16 would move a logit by 2^-9 of itself.)
+bool multiplies(DType dtype, const Device& device, const SampledProblem& p) {
   const Shard* end = p.weights.shards + p.weights.num_shards;
-  return p.reduced_precision && p.numerics == Numerics::stable && device.has_tensor_cores() &&
-         p.inputs_dtype == DType::bfloat16 &&
-         std::all_of(p.weights.shards, end, [](const Shard& shard) { return shard.dtype == DType::bfloat16; });
+  return p.reduced_precision && device.has_tensor_cores() && p.inputs_dtype == dtype &&
+         std::all_of(p.weights.shards, end, [&](const Shard& shard) { return shard.dtype == dtype; });
 }
 
 void clear(const RowGradients& gradients, int64_t width, bool float64) {
@@ -293,8 +293,12 @@ Status start_loss(const SampledProblem& problem, bool full, Notify notify, Pendi
     return keeps ? start_call<EmptyCall>(*device, notify, pending, problem) : device->state();
   }
   if (problem.float64) return start_call<LossCall<double, double>>(*device, notify, pending, problem, full);
-  return multiplies_bfloat16(*device, problem)
-             ? start_call<LossCall<float, BFloat16>>(*device, notify, pending, problem, full)
+  // As on the CPU, which rounds probabilities to bfloat16 as well.
+  if (multiplies(DType::bfloat16, *device, problem) && problem.numerics == Numerics::stable) {
+    return start_call<LossCall<float, BFloat16>>(*device, notify, pending, problem, full);
+  }
+  return multiplies(DType::float16, *device, problem)
+             ? start_call<LossCall<float, Float16>>(*device, notify, pending, problem, full)
              : start_call<LossCall<float, float>>(*device, notify, pending, problem, full);
 }
 

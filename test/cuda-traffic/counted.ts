@@ -75,7 +75,7 @@ const sources = new Map(
 const lineOf = (file: string, line: number): string => sources.get(file)?.[line - 1]?.trim() ?? '';
 
 const dtypes = ['float32', 'float64', 'float16', 'bfloat16'];
-const arithmetics = ['fma', 'tf32', 'bf16'];
+const arithmetics = ['fma', 'tf32', 'bf16', 'f16'];
 
 /** `logits<float, float, tf32>`, `copy_rows<float32, float16>`. */
 function readableNames(mangled: readonly string[]): string[] {

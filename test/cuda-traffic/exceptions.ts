@@ -50,6 +50,7 @@ const ofHits: Exception[] = [
     runs: dims,
     accesses: [
       ['logits<float, BFloat16, bf16>', 'const int64_t label = labels[t]'],
+      ['logits<float, Float16, f16>', 'const int64_t label = labels[t]'],
       ['logits<float, float, tf32>', 'if (labels[middle] < key)'],
       ['logits<float, float, tf32>', 'return begin < num_true && labels[begin] == key'],
     ],
@@ -110,8 +111,11 @@ const ofUnevenRows: Exception[] = [
       ['class_gradients', 'store_global(out + n, run)'],
       ['input_gradients', 'store_global(out + n, run)'],
       ['label_gradients<float, BFloat16>', 'out[d] = dz * value_of(x[d])'],
+      ['label_gradients<float, Float16>', 'out[d] = dz * value_of(x[d])'],
       ['merge_class_gradients<float, BFloat16>', 'sum += slot < segments.labels ? true_dz[slot] * static_cast<double>('],
+      ['merge_class_gradients<float, Float16>', 'sum += slot < segments.labels ? true_dz[slot] * static_cast<double>('],
       ['true_logits<BFloat16>', 'static_cast<double>(value_of(x[d]))'],
+      ['true_logits<Float16>', 'static_cast<double>(value_of(x[d]))'],
     ],
   },
   {
@@ -119,6 +123,7 @@ const ofUnevenRows: Exception[] = [
     runs: ['dim 17'],
     accesses: [
       ['input_gradients<float, float, tf32>', 'copy_16(B::'],
+      ['input_gradients<float, Float16, f16>', 'copy_16(B::'],
       ['add_rows', 'read = load_chunk<kWidth>(value)'],
       ['add_rows', 'chunk = load_chunk<kWidth>(row + d)'],
       ['add_rows', 'store_chunk(row + d, chunk)'],

@@ -35,12 +35,15 @@ const high = { precision: 'high' } as const;
 export function losses(dim: number): void {
   const f32 = { ...sampled, weights: floats(numClasses * dim), inputs: floats(batch * dim) };
   const bf16 = { ...sampled, weights: bits(numClasses, dim, 'bfloat16'), inputs: bits(batch, dim, 'bfloat16') };
+  const f16 = { ...sampled, weights: bits(numClasses, dim, 'float16'), inputs: bits(batch, dim, 'float16') };
   const f64 = { ...sampled, weights: doubles(numClasses * dim), inputs: doubles(batch * dim) };
   sampledSoftmaxLossSync({ ...f32, gradients: true });
   sampledSoftmaxLossSync({ ...f32, ...many, ...high, ...merged });
   sampledSoftmaxLossSync({ ...bf16, ...few, ...high, ...merged });
+  sampledSoftmaxLossSync({ ...f16, ...few, ...high, ...merged });
   nceLossSync({ ...f32, ...few, gradients: { mode: 'dense' } });
   negativeSamplingLossSync({ ...bf16, ...high, gradients: true });
+  negativeSamplingLossSync({ ...f16, ...high, gradients: true });
   sampledLogisticLossSync({ ...f64, gradients: true });
   const { weights, inputs, biases } = f32;
   softmaxLossSync({ weights, inputs, biases, labels: labels(1), gradients: true });
@@ -59,6 +62,7 @@ export function tables(dim: number): void {
       table.writeSync(distinct, values);
       table.addSync({ indices, values }, -0.1);
     }
+    // float16 beside floats: the rows of the table are converted.
     const inputs = dtype === 'float64' ? doubles(batch * dim) : dtype === 'bfloat16' ? bits(batch, dim, dtype) : floats(batch * dim);
     const { gradients } = sampledSoftmaxLossSync({
       ...unbiased,

@@ -11,10 +11,10 @@ namespace sampled_softmax {
 namespace cuda {
 
 template <class T, Inside inside_a, Inside inside_b>
-struct FmaProduct : Operands<T, inside_a, inside_b> {
+struct FmaProduct : Operands<T, T, inside_a, inside_b> {
   using Tl = Tile<T>;
-  using typename Operands<T, inside_a, inside_b>::A;
-  using typename Operands<T, inside_a, inside_b>::B;
+  using typename Operands<T, T, inside_a, inside_b>::A;
+  using typename Operands<T, T, inside_a, inside_b>::B;
   static constexpr int kThreadsM = 16, kThreadsN = 8;
   static constexpr int kRows = Tl::kM / kThreadsM, kColumns = Tl::kN / kThreadsN, kVector = Tl::kVector;
   static constexpr int kRun = B::kKInside ? 1 : kVector;  // columns side by side: n_of(j) to n_of(j + kRun - 1)

@@ -37,7 +37,7 @@ __global__ void __launch_bounds__(Tile<E>::kThreads, 3)
   using B = typename Product::B;
   using Tl = Tile<E>;
   // Logits are read by vectors of T, so that no sector is read by halves.
-  constexpr int kVector = Tl::kVector, kPiece = Tile<T>::kVector, kPieces = A::template kEach<kPiece>;
+  constexpr int kVector = B::kVector, kPiece = Tile<T>::kVector, kPieces = A::template kEach<kPiece>;
   __shared__ typename Product::Shared shared;
   const int64_t row_tile = blockIdx.x % p.row_tiles, rest = blockIdx.x / p.row_tiles;
   const int64_t first_row = row_tile * Tl::kM, first_dim = rest % p.dim_tiles * Tl::kN, part = rest / p.dim_tiles;

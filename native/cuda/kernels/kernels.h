@@ -3,8 +3,8 @@
 //
 // Letters: B batch, D dim, S sampled classes (columns), T true classes per row. Matrices that are read as rows of D
 // have a pitch of whole 16 bytes, zeros beyond D: `pitch` elements. Their elements are of E, all else is of T: both
-// float, both double, or float beside rows of BFloat16. Each launcher returns what the launch itself returned; what
-// goes wrong while a kernel runs shows later, on the stream.
+// float, both double, or float beside rows of BFloat16 or Float16. Each launcher returns what the launch itself
+// returned; what goes wrong while a kernel runs shows later, on the stream.
 #pragma once
 
 #include <cuda_runtime_api.h>
@@ -17,14 +17,17 @@
 namespace sampled_softmax {
 namespace cuda {
 
-// An element of rows that are multiplied as they are stored.
+// Elements of rows that are multiplied as they are stored.
 struct BFloat16 {
   uint16_t bits;
 };
+struct Float16 {
+  uint16_t bits;
+};
 
-// How products are formed. On tensor cores, from sm_80 on: tf32 of rows of float, where it is asked for, and bf16 of
-// rows of BFloat16, always.
-enum class Arithmetic { fma, tf32, bf16 };
+// How products are formed. On tensor cores, from sm_80 on: tf32 of rows of float, where it is asked for; of rows of
+// BFloat16 always bf16, and of Float16 f16, or tf32 where one factor is an activation.
+enum class Arithmetic { fma, tf32, bf16, f16 };
 
 // Columns [begin, begin + count) of the problem.
 struct ColumnRange {

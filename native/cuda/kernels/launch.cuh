@@ -25,6 +25,11 @@ static __device__ __forceinline__ float value_of(float x) { return x; }
 static __device__ __forceinline__ float value_of(BFloat16 x) {
   return __uint_as_float(static_cast<uint32_t>(x.bits) << 16);
 }
+static __device__ __forceinline__ float value_of(Float16 x) {
+  float value;
+  asm("cvt.f32.f16 %0, %1;" : "=f"(value) : "h"(x.bits));
+  return value;
+}
 
 static inline int64_t blocks_of(int64_t count, int64_t each) { return (count + each - 1) / each; }
 
@@ -50,4 +55,5 @@ static cudaError_t launch(const Queue& queue, const char* name, int64_t blocks, 
 #define SAMPLED_SOFTMAX_FOR_ROWS(INSTANTIATE) \
   INSTANTIATE(float, float)                   \
   INSTANTIATE(double, double)                 \
-  INSTANTIATE(float, BFloat16)
+  INSTANTIATE(float, BFloat16)                \
+  INSTANTIATE(float, Float16)

@@ -1,7 +1,7 @@
 // Logits of a tile of rows and columns: product, offset, accidental hits, and each row's maximum and sum over the tile.
 //
 // Bytes read: a tile of inputs and one of class rows for every 2 * D * kM * kN flops, that is 4 * D * (kM + kN) bytes
-// (half of it in bfloat16), mostly from the L2 cache: 21 flops a byte (float), so that the multiply-adds bound it from
+// (half of it in 16 bits), mostly from the L2 cache: 21 flops a byte (float), so that the multiply-adds bound it from
 // D = 16 on; on tensor cores shared memory does, as tensor_product.cuh counts, from about D = 64.
 // Writes 4 * B * S bytes where the logits are kept. The two partials of a row and tile are written by single lanes: 12
 // bytes of 64 * 4.

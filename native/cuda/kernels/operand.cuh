@@ -90,14 +90,14 @@ static __device__ __forceinline__ void wait_for_copies() {
 }
 
 // One operand: `kOther` values of m (or n), each with kK of k.
-template <class E, Inside inside, int kOther>
+template <class E, Inside inside, int kOther, int depth>
 struct Operand {
   using Tl = Tile<E>;
-  static constexpr int kVector = Tl::kVector, kK = Tl::kK;
+  static constexpr int kVector = Tl::kVector, kK = depth;
   static constexpr bool kKInside = inside == Inside::k;
   // Padding against bank conflicts, of vectors and of tensor-core fragments alike. k inside: rows start 20 banks apart,
   // so that eight of them cover all 32, four banks each. k outside: 8 banks apart, so that four of them do, eight each;
-  // of bfloat16 4, so that eight do, which ldmatrix reads at once.
+  // of 16 bits 4, so that eight do, which ldmatrix reads at once.
   static constexpr int kStride = kKInside ? kK + kVector : kOther + (sizeof(E) == 2 ? 1 : 2) * kVector;
   static constexpr int kElements = (kKInside ? kOther : kK) * kStride;
 
@@ -150,14 +150,14 @@ struct Operand {
   }
 };
 
-// Both operands, in two buffers: while one is multiplied, the other is filled.
-template <class E, Inside inside_a, Inside inside_b>
+// Both operands, in two buffers: while one is multiplied, the other is filled. The first decides how much of k that is.
+template <class Ea, class Eb, Inside inside_a, Inside inside_b>
 struct Operands {
-  using A = Operand<E, inside_a, Tile<E>::kM>;
-  using B = Operand<E, inside_b, Tile<E>::kN>;
+  using A = Operand<Ea, inside_a, Tile<Ea>::kM, Tile<Ea>::kK>;
+  using B = Operand<Eb, inside_b, Tile<Ea>::kN, Tile<Ea>::kK>;
   struct Shared {
-    alignas(16) E a[2][A::kElements];
-    alignas(16) E b[2][B::kElements];
+    alignas(16) Ea a[2][A::kElements];
+    alignas(16) Eb b[2][B::kElements];
   };
 };
 

@@ -16,11 +16,20 @@ struct ProductOf {
 };
 template <Inside inside_a, Inside inside_b>
 struct ProductOf<float, Arithmetic::tf32, inside_a, inside_b> {
-  using Type = Tf32Product<inside_a, inside_b>;
+  using Type = Tf32Product<float, inside_a, inside_b>;
 };
 template <Inside inside_a, Inside inside_b>
 struct ProductOf<BFloat16, Arithmetic::bf16, inside_a, inside_b> {
-  using Type = Bfloat16Product<inside_a, inside_b>;
+  using Type = HalfProduct<BFloat16, inside_a, inside_b>;
+};
+// Rows with rows. Activations with rows (whose k is outside) in tf32: many of them are below float16's range.
+template <Inside inside_a, Inside inside_b>
+struct ProductOf<Float16, Arithmetic::f16, inside_a, inside_b> {
+  using Type = Tf32Product<Float16, inside_a, inside_b>;
+};
+template <>
+struct ProductOf<Float16, Arithmetic::f16, Inside::k, Inside::k> {
+  using Type = HalfProduct<Float16, Inside::k, Inside::k>;
 };
 template <class E, Arithmetic arithmetic, Inside inside_a, Inside inside_b>
 using Product = typename ProductOf<E, arithmetic, inside_a, inside_b>::Type;
@@ -40,6 +49,8 @@ template <class E, class Launch>
 static cudaError_t with_arithmetic(Arithmetic arithmetic, Launch&& launch) {
   if constexpr (std::is_same_v<E, BFloat16>) {
     return launch(std::integral_constant<Arithmetic, Arithmetic::bf16>());
+  } else if constexpr (std::is_same_v<E, Float16>) {
+    return launch(std::integral_constant<Arithmetic, Arithmetic::f16>());
   } else {
     if constexpr (std::is_same_v<E, float>) {
       if (arithmetic == Arithmetic::tf32) return launch(std::integral_constant<Arithmetic, Arithmetic::tf32>());

@@ -2,17 +2,20 @@
 // four warps has 32 rows and all 64 columns of the tile; sums are in float32.
 #pragma once
 
+#include <type_traits>
+
+#include "cuda/kernels/launch.cuh"
 #include "cuda/kernels/operand.cuh"
 
 namespace sampled_softmax {
 namespace cuda {
 
-// What the shapes m16n8k8 (tf32) and m16n8k16 (bfloat16) have in common: where a lane's sums are. PTX ISA, mma: a
+// What the shapes m16n8k8 (tf32) and m16n8k16 (16 bits) have in common: where a lane's sums are. PTX ISA, mma: a
 // lane's group has a row of a and a column of b, its place in the group two columns of the sum.
-template <class E, Inside inside_a, Inside inside_b>
-struct TensorTile : Operands<E, inside_a, inside_b> {
+template <class Ea, class Eb, Inside inside_a, Inside inside_b>
+struct TensorTile : Operands<Ea, Eb, inside_a, inside_b> {
   static constexpr int kInstructionM = 16, kInstructionN = 8;
-  static constexpr int kWarpM = 32, kBlocksM = kWarpM / kInstructionM, kBlocksN = Tile<E>::kN / kInstructionN;
+  static constexpr int kWarpM = 32, kBlocksM = kWarpM / kInstructionM, kBlocksN = Tile<Ea>::kN / kInstructionN;
   static constexpr int kRows = 2 * kBlocksM, kColumns = 2 * kBlocksN;
   static constexpr int kRun = 2;       // columns side by side: n_of(j), n_of(j + 1)
   static constexpr int kRowLanes = 4;  // neighbours in a warp that share their rows
@@ -44,19 +47,19 @@ struct TensorTile : Operands<E, inside_a, inside_b> {
   }
 };
 
-// Of floats, rounded to tf32: 11 bits, which hold every normal float16 as it is.
+// Of floats, rounded to tf32: 11 bits, which hold every float16 as it is. The second operand may be of float16.
 //
 // 24 fragments of 32 values for 16 instructions: 24 reads of 128 bytes, which a multiprocessor does in 24 cycles,
 // against 32 cycles of an A100's tensor cores and 16 of an H100's, where shared memory is then the bound, at two thirds
 // of what mma.sync could do.
-template <Inside inside_a, Inside inside_b>
-struct Tf32Product : TensorTile<float, inside_a, inside_b> {
-  using Base = TensorTile<float, inside_a, inside_b>;
+template <class Eb, Inside inside_a, Inside inside_b>
+struct Tf32Product : TensorTile<float, Eb, inside_a, inside_b> {
+  using Base = TensorTile<float, Eb, inside_a, inside_b>;
   using typename Base::A;
   using typename Base::B;
   static constexpr int kInstructionK = 8;
 
-  __device__ __forceinline__ void add(const float* a, const float* b) {
+  __device__ __forceinline__ void add(const float* a, const Eb* b) {
 #pragma unroll
     for (int k0 = 0; k0 < A::kK; k0 += kInstructionK) {
       const int k = k0 + Base::row_lane();
@@ -88,6 +91,7 @@ struct Tf32Product : TensorTile<float, inside_a, inside_b> {
 #endif
     return result;
   }
+  static __device__ __forceinline__ uint32_t rounded(Float16 x) { return __float_as_uint(value_of(x)); }
 
   static __device__ __forceinline__ void multiply(const uint32_t (&x)[4], const uint32_t (&y)[2], float& d0, float& d1,
                                                   float& d2, float& d3) {
@@ -100,18 +104,18 @@ struct Tf32Product : TensorTile<float, inside_a, inside_b> {
   }
 };
 
-// Of bfloat16 as it is stored, in half the memory and at twice the rate.
+// Of bfloat16 or float16 as it is stored, in half the memory and at twice the rate.
 //
 // Six ldmatrix of 512 bytes for 16 instructions: 24 cycles again, for twice the multiply-adds. An A100's tensor cores
 // take 32, an H100's 16.
-template <Inside inside_a, Inside inside_b>
-struct Bfloat16Product : TensorTile<BFloat16, inside_a, inside_b> {
-  using Base = TensorTile<BFloat16, inside_a, inside_b>;
+template <class E, Inside inside_a, Inside inside_b>
+struct HalfProduct : TensorTile<E, E, inside_a, inside_b> {
+  using Base = TensorTile<E, E, inside_a, inside_b>;
   using typename Base::A;
   using typename Base::B;
   static constexpr int kInstructionK = 16;
 
-  __device__ __forceinline__ void add(const BFloat16* a, const BFloat16* b) {
+  __device__ __forceinline__ void add(const E* a, const E* b) {
     // Of a fragment's four matrices of 8 x 8 elements each quarter of the warp has one, each lane a row of it.
     const int row = Base::lane() % 8, odd = Base::lane() / 8 % 2 * 8, upper = Base::lane() / 16 * 8;
 #pragma unroll
@@ -134,10 +138,10 @@ struct Bfloat16Product : TensorTile<BFloat16, inside_a, inside_b> {
   // Four matrices: this lane names row `row` of the one that begins at (other, k). Where k is outside, rows of memory
   // are rows of k, and are turned.
   template <class Side>
-  static __device__ __forceinline__ void read(const BFloat16* shared, int other, int k, int row, uint32_t& r0,
-                                              uint32_t& r1, uint32_t& r2, uint32_t& r3) {
+  static __device__ __forceinline__ void read(const E* shared, int other, int k, int row, uint32_t& r0, uint32_t& r1,
+                                              uint32_t& r2, uint32_t& r3) {
 #if __CUDA_ARCH__ >= 800
-    const BFloat16* from = shared + (Side::kKInside ? Side::offset(other + row, k) : Side::offset(other, k + row));
+    const E* from = shared + (Side::kKInside ? Side::offset(other + row, k) : Side::offset(other, k + row));
     const uint32_t address = static_cast<uint32_t>(__cvta_generic_to_shared(from));
     if constexpr (Side::kKInside) {
       asm volatile("ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%0, %1, %2, %3}, [%4];"
@@ -156,10 +160,17 @@ struct Bfloat16Product : TensorTile<BFloat16, inside_a, inside_b> {
   static __device__ __forceinline__ void multiply(const uint32_t (&x)[4], const uint32_t (&y)[2], float& d0, float& d1,
                                                   float& d2, float& d3) {
 #if __CUDA_ARCH__ >= 800
-    asm("mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, {%0, %1, "
-        "%2, %3};"
-        : "+f"(d0), "+f"(d1), "+f"(d2), "+f"(d3)
-        : "r"(x[0]), "r"(x[1]), "r"(x[2]), "r"(x[3]), "r"(y[0]), "r"(y[1]));
+    if constexpr (std::is_same_v<E, BFloat16>) {
+      asm("mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, {%0, %1, "
+          "%2, %3};"
+          : "+f"(d0), "+f"(d1), "+f"(d2), "+f"(d3)
+          : "r"(x[0]), "r"(x[1]), "r"(x[2]), "r"(x[3]), "r"(y[0]), "r"(y[1]));
+    } else {
+      asm("mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, {%0, %1, "
+          "%2, %3};"
+          : "+f"(d0), "+f"(d1), "+f"(d2), "+f"(d3)
+          : "r"(x[0]), "r"(x[1]), "r"(x[2]), "r"(x[3]), "r"(y[0]), "r"(y[1]));
+    }
 #endif
   }
 };
