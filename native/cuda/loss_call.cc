@@ -14,6 +14,7 @@
 
 #include "cuda/device.h"
 #include "cuda/device_call.h"
+#include "cuda/empty_loss_call.h"
 #include "cuda/errors.h"
 #include "cuda/loss_arrays.h"
 #include "cuda/pinned.h"
@@ -238,35 +239,6 @@ class LossCall final : public DeviceCall {
   char what_[96];
 };
 
-// Without rows there is nothing to compute: gradients of classes are zero.
-class EmptyCall final : public DeviceCall {
- public:
-  EmptyCall(Device& device, const SampledProblem& problem) : DeviceCall(device), problem_(problem) {}
-
- private:
-  const char* what() const override { return "a loss of no rows"; }
-  Status enqueue() override {
-    Status status = keep(problem_.weight_gradients, problem_.dim, &weights_);
-    if (status.ok()) status = keep(problem_.bias_gradients, 1, &biases_);
-    return status;
-  }
-  Status complete() override {
-    if (weights_) *problem_.weight_gradients.kept = weights_.release();
-    if (biases_) *problem_.bias_gradients.kept = biases_.release();
-    return {};
-  }
-  Status keep(const RowGradients& gradients, int64_t width, std::unique_ptr<DeviceRows>* rows) {
-    const DType dtype = problem_.float64 ? DType::float64 : DType::float32;
-    const Status status = make_rows(device_, lane_, gradients, width, dtype, rows);
-    const auto bytes = *rows ? static_cast<size_t>(gradients.num_rows * (*rows)->row_bytes()) : 0;
-    if (!status.ok() || bytes == 0) return status;
-    return check(cudaMemsetAsync((*rows)->memory.data(), 0, bytes, stream()), "cudaMemsetAsync of %zu bytes", bytes);
-  }
-
-  const SampledProblem problem_;
-  std::unique_ptr<DeviceRows> weights_, biases_;
-};
-
 // Whether tensor cores multiply rows as they are stored: where all are of that dtype already. (To round others to
 // bfloat16 would move a logit by 2^-9 of itself.)
 bool multiplies(DType dtype, const Device& device, const SampledProblem& p) {
@@ -275,23 +247,13 @@ bool multiplies(DType dtype, const Device& device, const SampledProblem& p) {
          std::all_of(p.weights.shards, end, [&](const Shard& shard) { return shard.dtype == dtype; });
 }
 
-void clear(const RowGradients& gradients, int64_t width, bool float64) {
-  const size_t size = float64 ? sizeof(double) : sizeof(float);
-  if (gradients.values) std::memset(gradients.values, 0, static_cast<size_t>(gradients.num_rows * width) * size);
-}
-
 }  // namespace
 
 Status start_loss(const SampledProblem& problem, bool full, Notify notify, PendingCall** pending) {
   *pending = nullptr;
   Device* device;
   if (Status status = Device::get(problem.device, &device); !status.ok()) return status;
-  if (problem.batch == 0) {
-    clear(problem.weight_gradients, problem.dim, problem.float64);
-    clear(problem.bias_gradients, 1, problem.float64);
-    const bool keeps = problem.weight_gradients.kept || problem.bias_gradients.kept;
-    return keeps ? start_call<EmptyCall>(*device, notify, pending, problem) : device->state();
-  }
+  if (problem.batch == 0) return start_empty_loss(*device, problem, notify, pending);
   if (problem.float64) return start_call<LossCall<double, double>>(*device, notify, pending, problem, full);
   // As on the CPU, which rounds probabilities to bfloat16 as well.
   if (multiplies(DType::bfloat16, *device, problem) && problem.numerics == Numerics::stable) {
