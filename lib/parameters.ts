@@ -107,13 +107,14 @@ export interface SizeClaim {
 
 /** The size that all claims agree on; two that differ are an error naming both. */
 export function agree(name: string, claims: readonly SizeClaim[]): number | undefined {
-  const stated = claims.filter((claim) => claim.value !== undefined);
-  const [first, ...others] = stated;
-  for (const other of others) {
-    if (other.value !== first?.value) {
+  let first: SizeClaim | undefined;
+  for (const claim of claims) {
+    if (claim.value === undefined) continue;
+    first ??= claim;
+    if (claim.value !== first.value) {
       throw makeError(
         'ERR_SHAPE_MISMATCH',
-        `${name}: ${first?.from} says ${show(first?.value)}, but ${other.from} says ${show(other.value)}`,
+        `${name}: ${first.from} says ${show(first.value)}, but ${claim.from} says ${show(claim.value)}`,
       );
     }
   }

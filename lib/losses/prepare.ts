@@ -79,11 +79,7 @@ export function readProblem(
   const weights = readParameter('weights', options.weights, 2);
   const biases = options.biases === undefined || options.biases === null ? undefined : readParameter('biases', options.biases, 1);
   const inputs = readMatrix('inputs', options.inputs, 2);
-  const device = chooseDevice(
-    'device',
-    options.device,
-    [weights, biases, { shards: [inputs] }].flatMap((parameter) => placedTables(parameter?.shards ?? [])),
-  );
+  const device = chooseDevice('device', options.device, placedTables([...weights.shards, ...(biases?.shards ?? []), inputs]));
   agree('batch', [
     { value: batch, from: 'labels' },
     { value: inputs.rows, from: 'inputs' },
