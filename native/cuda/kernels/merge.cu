@@ -1,5 +1,6 @@
 // Gradient rows of the labels, and rows that several slots share: each row has one owner, which adds its slots in their
-// order, in double. Bandwidth: a multiply-add for each element read and written.
+// order, in double. Bound by memory; no shared memory. Warps are those of an A100's or H100's multiprocessor, of 64,
+// and of an L4's or RTX 4090's, of 48.
 #include "cuda/kernels/kernels.h"
 #include "cuda/kernels/launch.cuh"
 
@@ -9,6 +10,7 @@ namespace {
 
 constexpr int kThreads = 128;
 
+// Writes 4 * B * T * D bytes, a product each; reads as many, from memory 4 * B * D. At most 26 registers: all warps.
 template <class T, class E>
 __global__ void __launch_bounds__(kThreads)
     label_gradients_kernel(const Begun begun, int64_t num_true, int64_t dim, int64_t pitch, const double* true_dz,
@@ -21,6 +23,8 @@ __global__ void __launch_bounds__(kThreads)
   for (int64_t d = threadIdx.x; d < dim; d += kThreads) out[d] = dz * value_of(x[d]);
 }
 
+// For each row that N slots share: reads 4 * D * (N + 1) bytes and 16 * N of slots, writes 4 * D; 2 * N * D flops in
+// double. 40 registers: 48 warps.
 template <class T, class E>
 __global__ void __launch_bounds__(kThreads)
     merge_class_gradients_kernel(const Begun begun, Segments segments, int64_t num_true, int64_t dim, int64_t pitch,
@@ -39,6 +43,8 @@ __global__ void __launch_bounds__(kThreads)
   }
 }
 
+// Reads 16 bytes for each of B * T + S slots, a sum each, and 16 for each row; writes 4. 40 registers, 48 on an H100:
+// 48 warps, 40 on an H100.
 template <class T>
 __global__ void __launch_bounds__(kThreads)
     merge_bias_gradients_kernel(const Begun begun, Segments segments, const double* true_dz, const double* columns,

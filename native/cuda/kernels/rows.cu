@@ -1,5 +1,6 @@
-// What is done row by row: offsets of columns, logits of the true classes, and the end of each loss. Bandwidth alone:
-// each reads its operands once (true logits: 8 * B * T * D bytes), and all of it is small beside the products.
+// What is done row by row: offsets of columns, logits of the true classes, and the end of each loss. Bound by memory,
+// and small beside the products; no shared memory. Warps are those of an A100's or H100's multiprocessor, of 64, and of
+// an L4's or RTX 4090's, of 48.
 #include "core/loss_terms.h"
 #include "cuda/kernels/kernels.h"
 #include "cuda/kernels/launch.cuh"
@@ -24,6 +25,7 @@ __device__ __forceinline__ double offset_of(const double* bias, const double* ex
   return (bias ? bias[i] : 0) - (expected_count ? log(expected_count[i]) : 0);
 }
 
+// Reads 16 * S bytes, writes 4 * S; a logarithm each. At most 26 registers: all warps.
 template <class T>
 __global__ void __launch_bounds__(256) column_offsets_kernel(const Begun begun, int64_t count, const double* bias,
                                                              const double* expected_count, T* offset) {
@@ -32,6 +34,9 @@ __global__ void __launch_bounds__(256) column_offsets_kernel(const Begun begun, 
   if (c < count) offset[c] = static_cast<T>(offset_of(bias, expected_count, c));
 }
 
+// Reads 8 * B * T * D bytes (4 of rows of 16 bits) for 2 * B * T * D flops in double, and 24 * B * T bytes; writes 8 *
+// B
+// * T. 40 registers, 42 on an L4 or RTX 4090: 48 warps, 40.
 template <class E>
 __global__ void __launch_bounds__(kWarp* kWarps)
     true_logits_kernel(const Begun begun, int64_t labels, int64_t num_true, int64_t dim, int64_t pitch, const E* inputs,
@@ -50,6 +55,8 @@ __global__ void __launch_bounds__(kWarp* kWarps)
   if (lane() == 0) logits[i] = total + offset_of(bias, expected_count, i);
 }
 
+// Reads 12 * B bytes for every tile of columns, an exponential each, and 8 * B * T of labels, two each; writes 8 * B *
+// T and 16 * B. 48 registers, 54 on an H100: 40 warps, 36 on an H100.
 template <class T>
 __global__ void __launch_bounds__(kWarp* kWarps)
     finish_rows_kernel(const Begun begun, int64_t batch, int64_t num_true, RowEnd end, Partials<T> partials,
