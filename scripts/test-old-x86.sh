@@ -32,11 +32,11 @@ expect() {
 
 mapfile -t tests < <(find build-native/plain -maxdepth 1 -name 'test_*' -type f -executable)
 [[ ${#tests[@]} -gt 0 ]] || { echo 'test-old-x86: run scripts/test-native.sh plain first' >&2; exit 1; }
-# Of the losses every fifteenth case: the kernels of these processors have done all in the native tests, and show here,
+# Of the losses every 25th case: the kernels of these processors have done all in the native tests, and show here,
 # at a hundredth of the speed, that they need no more than there is.
 echo "native tests as ${nehalem%%,*} and as ${haswell%%,*}"
 for test in "${tests[@]}"; do printf '%s\n' "$nehalem $test" "$haswell $test"; done |
-  xargs -L 1 -P 2 timeout 900 bash -c 'exec qemu-x86_64 -cpu "$0" "$1" 15'
+  xargs -L 1 -P 2 timeout 900 bash -c 'exec qemu-x86_64 -cpu "$0" "$1" 25'
 expect $nehalem '' baseline
 expect $nehalem avx2 ERR_ENVIRONMENT
 expect $haswell '' avx2
