@@ -189,3 +189,19 @@ describe.each(arithmetic)('enormous logits that are rounded, %s', (_, type) => {
     expect([...softmaxLossSync({ ...full, labels, inputs }).loss].every((x) => x >= 0)).toBe(true);
   });
 });
+
+describe.each(arithmetic)('thousands of classes that cannot be, before others, %s', (_, type) => {
+  const numClasses = 5000;
+  const masked = 2000;
+  const { weights, inputs, labels } = randomProblem<FloatArray>({ batch: 4, dim: 3, numClasses, numSampled: 1, numTrue: 1 }, 3, type);
+  const options = { weights, inputs, labels: labels.map((id) => masked + (id % (numClasses - masked))), gradients: true } as const;
+  const biased = (others: number): FloatArray => new type(numClasses).fill(others).fill(-Infinity, 0, masked);
+  it('count nothing, however small the logits of the others are', () => {
+    const small = softmaxLossSync({ ...options, biases: biased(-800) });
+    const usual = softmaxLossSync({ ...options, biases: biased(0) });
+    const tolerance = type.BYTES_PER_ELEMENT === 8 ? 1e-12 : 1e-4; // of logits near -800 less is known
+    expectClose(small.gradients.weights, usual.gradients.weights, tolerance);
+    expectClose(small.gradients.inputs, usual.gradients.inputs, tolerance);
+    expectClose(small.gradients.biases, usual.gradients.biases, tolerance);
+  });
+});

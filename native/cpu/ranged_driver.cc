@@ -49,7 +49,7 @@ struct Ranged {
 
   T *inputs = nullptr, *worker_tiles = nullptr, *worker_offset = nullptr, *worker_panels = nullptr, *unmerged = nullptr;
   double* worker_scale = nullptr;
-  T *max = nullptr, *base = nullptr;  // [ranges][rows]; [blocks][rows], what was subtracted from the block's logits
+  T *max = nullptr, *base = nullptr;  // [ranges][rows]; [blocks][rows], the largest when the block was taken
   double* sum = nullptr;              // [ranges][rows]
   T* input_sums = nullptr;            // [ranges][strips][D + MR][NR]; null where input gradients are not wanted
   T* e = nullptr;                     // [strips][columns][NR]; of one block, each worker's own, without gradients
@@ -140,17 +140,18 @@ void Ranged<T>::take_logits(int64_t range, int64_t block, int64_t strip, T* z) {
   s.exclude_hits(strip, begin, count, z);
   double* total = sum + range * rows + row;
   if (p.loss == Loss::logistic) return s.k.logistic(z, count, total);
-  T *largest = max + range * rows + row, *below = base + block * rows + row;
-  T factor[64];
+  T* largest = max + range * rows + row;
+  T before[64], below[64], factor[64];
   bool raised = false;
-  std::copy(largest, largest + s.NR, below);
+  std::copy(largest, largest + s.NR, before);
   s.k.row_max(z, count, largest);
+  std::copy(largest, largest + s.NR, base + block * rows + row);
   for (int r = 0; r < s.NR; ++r) {
-    const double by = share(below[r], largest[r]);
+    const double by = share(before[r], largest[r]);
     raised = raised || by != 1;
     total[r] *= by;
     factor[r] = static_cast<T>(by);
-    // 0 where all logits so far are left out or NaN.
+    // 0 where all logits so far are left out or NaN. The base stays -infinity: it counts nothing against any largest.
     below[r] = largest[r] == -std::numeric_limits<T>::infinity() ? T(0) : largest[r];
   }
   if (raised && input_sums && block > first_block(range)) {
