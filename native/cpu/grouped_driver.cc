@@ -5,7 +5,7 @@
 //   each column  the sums of the groups, in order
 //
 // Cores exchange nothing but those sums. Where they exchanged the logits (kept_driver.cc), small steps took half as
-// long again: a line that another core has written takes 100 to 200 ns to come. Groups depend on the problem alone.
+// long again: a line that another core has written takes about 200 ns to come. Groups depend on the problem alone.
 #include <algorithm>
 
 #include "cpu/blocks.h"
