@@ -1,0 +1,122 @@
+// The pool of threads: every index once, nobody inside when parallel_for has returned, whether its workers look for the
+// next job, have gone to sleep, or are late.
+#include <atomic>
+#include <chrono>
+#include <random>
+#include <thread>
+#include <vector>
+
+#include "check.h"
+#include "cpu/pool.h"
+
+using namespace sampled_softmax;
+
+namespace {
+
+using std::chrono::microseconds;
+
+// A job whose tasks write what is not atomic: a race, to ThreadSanitizer, unless the pool orders it.
+struct Counted {
+  explicit Counted(int64_t count, int threads) : times(static_cast<size_t>(count)), busy(static_cast<size_t>(threads)) {}
+
+  template <class F>
+  void run(int threads, F&& extra) {
+    parallel_for(static_cast<int64_t>(times.size()), threads, [&](int64_t index, int worker) {
+      if (worker < 0 || worker >= threads || busy[static_cast<size_t>(worker)].exchange(true)) wrong_worker = true;
+      ++times[static_cast<size_t>(index)];
+      extra(index, worker);
+      busy[static_cast<size_t>(worker)] = false;
+    });
+  }
+  bool all_once() const {
+    for (int n : times) {
+      if (n != 1) return false;
+    }
+    return !wrong_worker;
+  }
+
+  std::vector<int> times;
+  std::vector<std::atomic<bool>> busy;  // the worker is in a task
+  std::atomic<bool> wrong_worker{false};
+};
+
+void nothing(int64_t, int) {}
+
+void check_counts() {
+  for (int threads : {1, 2, 3, 8}) {
+    for (int64_t count : {0, 1, 2, 3, 7, 64, 1000}) {
+      Counted job(count, threads);
+      job.run(threads, nothing);
+      CHECK(job.all_once(), "%d threads, %d tasks", threads, static_cast<int>(count));
+    }
+  }
+}
+
+// Jobs one after another, now and then with a pause in which workers fall asleep (they look for 200 us).
+void check_jobs_in_a_row() {
+  std::mt19937 random(1);
+  bool once = true;
+  for (int job = 0; job < 20000; ++job) {
+    const int threads = 1 + static_cast<int>(random() % 4);
+    Counted counted(static_cast<int64_t>(random() % 6), threads);
+    counted.run(threads, nothing);
+    once = once && counted.all_once();
+    if (job % 200 == 0) std::this_thread::sleep_for(microseconds(random() % 600));
+  }
+  CHECK(once, "20000 jobs");
+}
+
+// Workers that take longer than their caller looks for them, and callers that do.
+void check_long_tasks() {
+  for (int round = 0; round < 40; ++round) {
+    for (bool caller_slow : {false, true}) {
+      Counted job(3, 3);
+      job.run(3, [&](int64_t, int worker) {
+        if ((worker == 0) == caller_slow) std::this_thread::sleep_for(microseconds(800));
+      });
+      CHECK(job.all_once(), "slow: %s", caller_slow ? "the caller" : "the workers");
+    }
+  }
+}
+
+void check_nested() {
+  std::vector<int> inner(64);
+  bool alone = true;
+  parallel_for(8, 3, [&](int64_t outer, int) {
+    parallel_for(8, 3, [&](int64_t index, int worker) {
+      if (worker != 0) alone = false;
+      ++inner[static_cast<size_t>(outer * 8 + index)];
+    });
+  });
+  CHECK(alone && inner == std::vector<int>(64, 1), "inside another, it runs in the calling thread");
+}
+
+// One caller has the workers; the others run alone.
+void check_many_callers() {
+  std::atomic<int> wrong{0};
+  std::vector<std::thread> callers;
+  for (int caller = 0; caller < 4; ++caller) {
+    callers.emplace_back([&] {
+      for (int job = 0; job < 500; ++job) {
+        Counted counted(5, 3);
+        counted.run(3, nothing);
+        if (!counted.all_once()) ++wrong;
+      }
+    });
+  }
+  for (std::thread& caller : callers) caller.join();
+  CHECK(wrong == 0, "%d jobs of several callers", wrong.load());
+}
+
+}  // namespace
+
+int main() {
+  set_pool_threads(5);
+  CHECK(pool_threads() == 5, "as set");
+  check_counts();
+  check_jobs_in_a_row();
+  check_long_tasks();
+  check_nested();
+  check_many_callers();
+  return finish("pool");
+}
