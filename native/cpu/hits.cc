@@ -10,6 +10,7 @@ Hits::Hits(const SampledProblem& p) {
   while ((int64_t{1} << bits) < 2 * std::min(labels, p.num_sampled)) ++bits;
   shift_ = 64 - bits;
   table_.assign(size_t{1} << bits, {kNobody, 0, 0});
+  filter_.assign(table_.size(), 0);
   for (int64_t i = 0; by_label && i < labels; ++i) table_[slot_of(p.labels[i])].class_id = p.labels[i];
   const auto for_each_column = [&](auto&& fn) {
     for (int64_t c = 0; c < p.num_sampled; ++c) {
@@ -20,8 +21,19 @@ Hits::Hits(const SampledProblem& p) {
       fn(slot, static_cast<int32_t>(c));
     }
   };
-  const bool last = p.hits == HitMask::last;
-  for_each_column([&](Slot& slot, int32_t) { slot.count = last ? 1 : slot.count + 1; });
+  bool repeated = false;
+  for_each_column([&](Slot& slot, int32_t column) {
+    const uint64_t h = hash(slot.class_id);
+    filter_[h / 8] |= static_cast<uint8_t>(1 << (h % 8));
+    if (slot.count && p.hits != HitMask::last) {
+      ++slot.count;
+      repeated = true;
+    } else {
+      slot.count = 1;
+      slot.first = column;
+    }
+  });
+  if (!repeated) return;
   int32_t first = 0;
   for (Slot& slot : table_) {
     slot.first = first;
@@ -29,10 +41,8 @@ Hits::Hits(const SampledProblem& p) {
     slot.count = 0;
   }
   columns_.resize(static_cast<size_t>(first));
-  for_each_column([&](Slot& slot, int32_t column) {
-    columns_[static_cast<size_t>(slot.first + (last ? 0 : slot.count))] = column;
-    slot.count = last ? 1 : slot.count + 1;
-  });
+  for_each_column(
+      [&](Slot& slot, int32_t column) { columns_[static_cast<size_t>(slot.first + slot.count++)] = column; });
 }
 
 }  // namespace sampled_softmax
