@@ -7,5 +7,8 @@ struct Float : Vector<float, int32_t, 16> {
 };
 struct Double : Vector<double, int64_t, 8> {
   static constexpr int MR = 12;
+  using Vector::convert;
+  // The compiler (gcc 12) converts two halves and puts them together.
+  static inline __attribute__((always_inline)) V convert(const float* p) { return _mm512_cvtps_pd(_mm256_loadu_ps(p)); }
   static inline __attribute__((always_inline)) V fma(V a, V b, V c) { return _mm512_fmadd_pd(a, b, c); }
 };

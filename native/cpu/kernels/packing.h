@@ -136,20 +136,6 @@ static void pack_panels(const typename S::T* rows, int64_t count, int64_t dim, c
   }
 }
 
-template <int N>
-static inline double sum_of(double (&terms)[N]) {
-  for (int width = N / 2; width; width /= 2) {
-    for (int i = 0; i < width; ++i) terms[i] += terms[i + width];
-  }
-  return terms[0];
-}
-
-static inline __attribute__((always_inline)) Double::V load_doubles(const double* p) { return Double::load(p); }
-static inline __attribute__((always_inline)) Double::V load_doubles(const float* p) {
-  typedef float Floats __attribute__((vector_size(sizeof(float) * Double::L), aligned(alignof(float)), may_alias));
-  return __builtin_convertvector(*reinterpret_cast<const Floats*>(p), Double::V);
-}
-
 template <class S>
 static void column_sums(const typename S::T* e, int64_t strip_stride, int64_t columns, int64_t strips,
                         const double* scale, double* out) {
@@ -163,8 +149,8 @@ static void column_sums(const typename S::T* e, int64_t strip_stride, int64_t co
         const typename S::T* at = e + q * strip_stride + (c0 + c) * NR;
 #pragma GCC unroll 8
         for (int r = 0; r < NR; r += 2 * L) {
-          sum[0] = Double::fma(load_doubles(at + r), Double::load(scale + q * NR + r), sum[0]);
-          sum[1] = Double::fma(load_doubles(at + r + L), Double::load(scale + q * NR + r + L), sum[1]);
+          sum[0] = Double::fma(Double::convert(at + r), Double::load(scale + q * NR + r), sum[0]);
+          sum[1] = Double::fma(Double::convert(at + r + L), Double::load(scale + q * NR + r + L), sum[1]);
         }
       }
       sums[c] = sum[0] + sum[1];
@@ -177,14 +163,16 @@ static void column_sums(const typename S::T* e, int64_t strip_stride, int64_t co
 
 template <class S>
 static double dot(const typename S::T* a, const typename S::T* b, int64_t n) {
-  constexpr int kSums = 16;  // enough for the compiler's widest vectors, and to hide the latency of an addition
-  double sums[kSums] = {0};
+  constexpr int L = Double::L;
+  Double::V sums[2] = {Double::zero(), Double::zero()};
   int64_t i = 0;
-  for (; i + kSums <= n; i += kSums) {
-    for (int j = 0; j < kSums; ++j) sums[j] += static_cast<double>(a[i + j]) * static_cast<double>(b[i + j]);
+  for (; i + 2 * L <= n; i += 2 * L) {
+    sums[0] = Double::fma(Double::convert(a + i), Double::convert(b + i), sums[0]);
+    sums[1] = Double::fma(Double::convert(a + i + L), Double::convert(b + i + L), sums[1]);
   }
-  for (int j = 0; i < n; ++i, ++j) sums[j] += static_cast<double>(a[i]) * static_cast<double>(b[i]);
-  return sum_of(sums);
+  double total = Double::sum(sums[0] + sums[1]);
+  for (; i < n; ++i) total += static_cast<double>(a[i]) * static_cast<double>(b[i]);
+  return total;
 }
 
 template <class S>

@@ -13,8 +13,28 @@ struct Vector {
 
   static inline __attribute__((always_inline)) V load(const T* p) { return *reinterpret_cast<const Unaligned*>(p); }
   static inline __attribute__((always_inline)) void store(T* p, V v) { *reinterpret_cast<Unaligned*>(p) = v; }
+  // As many elements of another type.
+  template <class Other>
+  static inline __attribute__((always_inline)) V convert(const Other* p) {
+    typedef Other Others __attribute__((vector_size(sizeof(Other) * Lanes), aligned(alignof(Other)), may_alias));
+    return __builtin_convertvector(*reinterpret_cast<const Others*>(p), V);
+  }
   static inline __attribute__((always_inline)) V set1(T x) { return x - V{}; }
   static inline __attribute__((always_inline)) V zero() { return V{}; }
+
+  // Each lane plus the one `Distance` further on, around the end.
+  template <int Distance>
+  static inline __attribute__((always_inline)) V folded(V v) {
+    I other;
+    for (int i = 0; i < Lanes; ++i) other[i] = (i + Distance) % Lanes;
+    return v + __builtin_shuffle(v, other);
+  }
+  static inline __attribute__((always_inline)) T sum(V v) {
+    if constexpr (Lanes > 8) v = folded<8>(v);
+    if constexpr (Lanes > 4) v = folded<4>(v);
+    if constexpr (Lanes > 2) v = folded<2>(v);
+    return folded<1>(v)[0];
+  }
 
   // Transposes L vectors of L elements in place: each step interleaves every vector of the first half with its
   // counterpart in the second, and log2(L) such perfect shuffles make a transposition.
