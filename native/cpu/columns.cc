@@ -28,15 +28,20 @@ void Step<T>::read_columns(int64_t begin, int64_t count, int height, int64_t til
 }
 
 template <class T>
-void Step<T>::pack_columns(Columns<T>& columns) {
+void Step<T>::pack_tiles(const Columns<T>& columns, int64_t begin, int64_t end, int worker) {
+  for (int64_t t = begin; t < end; ++t) {
+    const T* rows[kMostColumnsPerTile];
+    read_columns(columns.begin, columns.count, MR, t, worker, rows, columns.offset + t * MR);
+    k.pack_tile(rows, p.dim, columns.tiles + t * MR * p.dim);
+  }
+}
+
+template <class T>
+void Step<T>::pack_columns(const Columns<T>& columns) {
   const int64_t tiles = tiles_of(columns.count), share = tiles_per_task(tiles, threads, kMostTilesToPack);
   parallel_for((tiles + share - 1) / share, threads_to_pack(tiles * MR * p.dim, threads),
                [&](int64_t task, int worker) {
-                 for (int64_t t = task * share; t < std::min(tiles, (task + 1) * share); ++t) {
-                   const T* rows[kMostColumnsPerTile];
-                   read_columns(columns.begin, columns.count, MR, t, worker, rows, columns.offset + t * MR);
-                   k.pack_tile(rows, p.dim, columns.tiles + t * MR * p.dim);
-                 }
+                 pack_tiles(columns, task * share, std::min(tiles, (task + 1) * share), worker);
                });
 }
 
@@ -80,7 +85,8 @@ void Step<T>::add_column_gradients(const Columns<T>& columns, const T* e, int64_
   template void Step<T>::read_columns(int64_t, int64_t, int, int64_t, int, const T**, T*);                      \
   template void Step<T>::column_outputs(int64_t, int64_t, T*, T**) const;                                       \
   template void Step<T>::add_column_biases(int64_t, int64_t, const double*, bool);                              \
-  template void Step<T>::pack_columns(Columns<T>&);                                                             \
+  template void Step<T>::pack_tiles(const Columns<T>&, int64_t, int64_t, int);                                  \
+  template void Step<T>::pack_columns(const Columns<T>&);                                                       \
   template void Step<T>::add_column_gradients(const Columns<T>&, const T*, int64_t, int64_t, int64_t, const T*, \
                                               int64_t, T*, bool);
 INSTANTIATE(float)

@@ -1,11 +1,13 @@
-// The driver for problems whose sampled rows are few. These are packed once, and stay in the L2 cache of each core. The
-// batch is cut into groups of strips, each a task of its own from the logits to the class gradients of its rows:
+// The driver for problems whose sampled rows are few. Each worker packs them for itself, and they stay in the L2 cache
+// of its core. The batch is cut into groups of strips, each a task of its own from the logits to the class gradients of
+// its rows:
 //
 //   each group   a few strips at a time: logits, losses, input gradients (strips.h); their class gradients, added up
 //   each column  the sums of the groups, in order
 //
 // Cores exchange nothing but those sums. Where they exchanged the logits (kept_driver.cc), small steps took half as
-// long again: a line that another core has written takes about 200 ns to come. Groups depend on the problem alone.
+// long again: a line that another core has written takes about 200 ns to come, and to fetch a packed row from there is
+// not cheaper than to pack it again. Groups depend on the problem alone.
 #include <algorithm>
 
 #include "cpu/blocks.h"
@@ -16,7 +18,7 @@
 namespace sampled_softmax {
 namespace {
 
-// Bytes of the packed class rows, and of what a worker has of the strips at hand: all stay in an L2 cache.
+// Bytes of a worker's packed class rows, and of what a worker has of the strips at hand: all stay in an L2 cache.
 constexpr int64_t kTilesAtMost = 512 * 1024, kAtHand = 512 * 1024;
 constexpr int64_t kMostGroups = 16;
 
@@ -88,29 +90,32 @@ Status run_grouped(Step<T>& s) {
   const SampledProblem& p = s.p;
   const int64_t dim = p.dim, count = p.num_sampled, padded = s.tiles_of(count) * s.MR, stride = padded * s.NR;
   const int64_t strips = s.strips(), groups = groups_of(strips), together = strips_at_hand(s);
+  const int64_t tiles_size = padded * dim + kTileSlack, workers = std::min<int64_t>(s.threads, groups);
   const int64_t panel_stride = together * s.NR * s.NR, e_size = together * stride,
                 panels_size = s.padded_dim / s.NR * panel_stride;
 
-  Columns<T> columns;
-  columns.count = count;
+  T *worker_tiles = nullptr, *worker_offset = nullptr;
+  bool packed[kMostGroups] = {};  // a worker's own
   T *worker_e = nullptr, *worker_panels = nullptr, *unmerged = nullptr;
   GroupSums<T> sums;
   WorkerRooms<T> rooms(s, together);
   s.plan_rows(true);
-  s.scratch.plan(columns.tiles, padded * dim + kTileSlack);
-  s.scratch.plan(columns.offset, padded);
-  s.scratch.plan(worker_e, s.threads * e_size);
+  s.scratch.plan(worker_tiles, workers * tiles_size);
+  s.scratch.plan(worker_offset, workers * padded);
+  s.scratch.plan(worker_e, workers * e_size);
   rooms.plan(s);
   if (p.weight_gradients.values) {
-    s.scratch.plan(worker_panels, s.threads * panels_size);
+    s.scratch.plan(worker_panels, workers * panels_size);
     s.scratch.plan(sums.weights, groups * count * dim);
     if (s.sums_columns_apart()) s.scratch.plan(unmerged, count * dim);
   }
   if (p.bias_gradients.values) s.scratch.plan(sums.biases, groups * count);
   if (Status status = s.scratch.allocate(); !status.ok()) return status;
 
-  s.pack_columns(columns);
   parallel_for(groups, s.threads, [&](int64_t group, int worker) {
+    const Columns<T> columns{0, count, worker_tiles + worker * tiles_size, worker_offset + worker * padded};
+    if (!packed[worker]) s.pack_tiles(columns, 0, s.tiles_of(count), worker);
+    packed[worker] = true;
     T* e = worker_e + worker * e_size;
     T* panels = worker_panels ? worker_panels + worker * panels_size : nullptr;
     const int64_t begin = strips * group / groups, end = strips * (group + 1) / groups;

@@ -108,8 +108,9 @@ struct Step {
   // Where the class gradients of columns [begin, begin + count) go.
   void column_outputs(int64_t begin, int64_t count, T* weight_rows, T** out) const;
   void add_column_biases(int64_t begin, int64_t count, const double* sums, bool add);
-  // Packs columns [begin, begin + count), in parallel.
-  void pack_columns(Columns<T>& columns);
+  // Packs the tiles [begin, end) of the columns; all of them, in parallel.
+  void pack_tiles(const Columns<T>& columns, int64_t begin, int64_t end, int worker);
+  void pack_columns(const Columns<T>& columns);
   // Gradients of the packed columns' class rows from the strips [first, first + n) of e (strip_stride apart), in
   // parallel.
   void add_column_gradients(const Columns<T>& columns, const T* e, int64_t strip_stride, int64_t first, int64_t n,
