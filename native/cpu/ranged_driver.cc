@@ -123,12 +123,12 @@ void Ranged<T>::take_range(int64_t range, int worker) {
     pack(block, tiles, offset, worker);
     for (int64_t strip = 0; strip < s.strips(); ++strip) {
       T* z = block_e(block, worker) + strip * stride;
-      s.k.logits(tiles, count, inputs + strip * strip_size, dim, offset, z);
+      s.k.logits(tiles, count, inputs + strip * strip_size, dim, offset, z, {});
       take_logits(range, block, strip, z);
       s.clear_padding(strip, count, padded, z);
       if (!input_sums) continue;
       s.k.input_gradients(tiles, count, z, dim, input_sums + (range * s.strips() + strip) * sums_size,
-                          block > first_block(range));
+                          block > first_block(range), {});
     }
   }
 }

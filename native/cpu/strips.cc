@@ -5,6 +5,27 @@
 #include "cpu/blocks.h"
 
 namespace sampled_softmax {
+namespace {
+
+// What write_input_gradients and write_label_gradients write of a strip, where that is one piece.
+template <class T>
+Touch lines_of(const void* rows, int64_t first, int64_t count, int64_t dim) {
+  if (!rows) return {};
+  const T* at = static_cast<const T*>(rows) + first * dim;
+  return {reinterpret_cast<const char*>(at), reinterpret_cast<const char*>(at + count * dim)};
+}
+template <class T>
+Touch input_gradient_lines(const Step<T>& s, int64_t strip) {
+  return lines_of<T>(s.p.input_gradients, strip * s.NR, s.rows_of(strip), s.p.dim);
+}
+template <class T>
+Touch label_gradient_lines(const Step<T>& s, int64_t strip) {
+  const RowGradients& g = s.p.weight_gradients;
+  if (s.full || g.merged || g.slot_row) return {};
+  return lines_of<T>(g.values, strip * s.NR * s.p.num_true, s.rows_of(strip) * s.p.num_true, s.p.dim);
+}
+
+}  // namespace
 
 template <class T>
 void process_strips(Step<T>& s, const Columns<T>& columns, int64_t first, int64_t count, int worker,
@@ -23,7 +44,8 @@ void process_strips(Step<T>& s, const Columns<T>& columns, int64_t first, int64_
     for (int64_t c = seen; c < end; c += kColumnsAtATime) {
       for (int64_t q = 0; q < count; ++q) {
         s.k.logits(columns.tiles + c * dim, std::min(kColumnsAtATime, end - c), packed_inputs + q * NR * dim, dim,
-                   columns.offset + c, e + q * stride + c * NR);
+                   columns.offset + c, e + q * stride + c * NR,
+                   c + kColumnsAtATime < columns.count ? Touch{} : label_gradient_lines(s, first + q));
       }
     }
     for (int64_t q = 0; q < count; ++q) s.see_logits(first + q, seen, end - seen, e + q * stride + seen * NR);
@@ -45,7 +67,8 @@ void process_strips(Step<T>& s, const Columns<T>& columns, int64_t first, int64_
   for (int64_t c = 0; c < columns.count; c += kColumnsAtATime) {
     for (int64_t q = 0; q < count; ++q) {
       s.k.input_gradients(columns.tiles + c * dim, std::min(kColumnsAtATime, columns.count - c),
-                          e + q * stride + c * NR, dim, transposed + q * transposed_size, c > 0);
+                          e + q * stride + c * NR, dim, transposed + q * transposed_size, c > 0,
+                          c + kColumnsAtATime < columns.count ? Touch{} : input_gradient_lines(s, first + q));
     }
   }
   for (int64_t q = 0; q < count; ++q) s.write_input_gradients(first + q, worker, transposed + q * transposed_size);

@@ -23,6 +23,17 @@ namespace sampled_softmax {
 // Tiles are read up to this many elements beyond their end (results of those reads are not used).
 constexpr int64_t kTileSlack = 16 * 16;
 
+// Lines of memory that are written soon, for a product to ask for one at a step. Fresh outputs are in no cache: to wait
+// for their lines takes 6 ns each, where columns are few as long as a product does.
+struct Touch {
+  const char *at = nullptr, *end = nullptr;
+
+  inline __attribute__((always_inline)) void next() {
+    __builtin_prefetch(at, 1);
+    at += at < end ? 64 : 0;
+  }
+};
+
 template <class T>
 struct Kernels {
   int columns_per_tile;  // MR
@@ -39,7 +50,7 @@ struct Kernels {
   void (*pack_panels)(const T* rows, int64_t count, int64_t dim, const double* scale, T* panels, int64_t panel_stride);
 
   // z[c][r] = sum_d tile[d][c] * strip[d][r] + offset[c]; what lies beyond `columns` in z may be overwritten.
-  void (*logits)(const T* tile, int64_t columns, const T* strip, int64_t dim, const T* offset, T* z);
+  void (*logits)(const T* tile, int64_t columns, const T* strip, int64_t dim, const T* offset, T* z, Touch touch);
   // max[r] = max(max[r], z[c][r]) over the columns; a NaN is passed over.
   void (*row_max)(const T* z, int64_t columns, T* max);
   // z[c][r] = exp(z[c][r] - max[r]); sum[r] += their sum, in double over blocks of columns. z <= max or NaN.
@@ -48,7 +59,8 @@ struct Kernels {
   void (*logistic)(T* z, int64_t columns, double* sum);
 
   // out[d][r] (+)= sum_c tile[d][c] * e[c][r]; out has room for `dim` rounded up to a multiple of MR.
-  void (*input_gradients)(const T* tile, int64_t columns, const T* e, int64_t dim, T* out, bool accumulate);
+  void (*input_gradients)(const T* tile, int64_t columns, const T* e, int64_t dim, T* out, bool accumulate,
+                          Touch touch);
   // out[c][d] (+)= sum over strips q and their rows r of e[q * strip_stride + c * NR + r] * panel row q * NR + r.
   // `out` has one pointer per column; e may be read up to the end of the last tile.
   void (*class_gradients)(const T* e, int64_t strip_stride, int64_t columns, int64_t strips, const T* panels,

@@ -12,16 +12,17 @@ constexpr int kBlock = 128;
 
 // acc[m] = sum_k a(m, k) * b[k]. Element (m, k) lies at a[m * MS + k * KS] within a group of `Group` steps; the next
 // group begins `group_stride` further on, and after the last whole one come `rest` steps.
-template <class S, int M, int N, int Group, int MS, int KS>
+template <class S, int M, int N, int Group, int MS, int KS, class Each>
 static inline __attribute__((always_inline)) void accumulate(const typename S::T* a, int64_t groups,
                                                              int64_t group_stride, int64_t rest, const typename S::T* b,
-                                                             typename S::V (&acc)[M][N]) {
+                                                             typename S::V (&acc)[M][N], Each&& each) {
 #pragma GCC unroll 16
   for (int m = 0; m < M; ++m) {
 #pragma GCC unroll 2
     for (int n = 0; n < N; ++n) acc[m][n] = S::zero();
   }
-  const auto step = [&acc](const typename S::T* ak, const typename S::T* bk) __attribute__((always_inline)) {
+  const auto step = [&](const typename S::T* ak, const typename S::T* bk) __attribute__((always_inline)) {
+    each();
     typename S::V bv[N];
 #pragma GCC unroll 2
     for (int n = 0; n < N; ++n) bv[n] = S::load(bk + n * S::L);
@@ -39,6 +40,14 @@ static inline __attribute__((always_inline)) void accumulate(const typename S::T
   for (int64_t k = 0; k < rest; ++k, a += KS, b += 2 * S::L) step(a, b);
 }
 
+// Calls f with what a product calls at each step. A copy of the product for each of the two: to touch memory would cost a
+// processor of four operations a cycle a tenth of every product.
+template <class F>
+static inline __attribute__((always_inline)) void with_touch(Touch touch, F&& f) {
+  if (touch.at < touch.end) f([&touch]() __attribute__((always_inline)) { touch.next(); });
+  else f([] {});
+}
+
 // Calls f with the narrowest of three heights that covers `rows`: MR, two thirds or a third of it.
 template <class S, class F>
 static inline __attribute__((always_inline)) void with_height(int64_t rows, F&& f) {
@@ -48,12 +57,12 @@ static inline __attribute__((always_inline)) void with_height(int64_t rows, F&& 
 }
 
 // Logits of M columns of a tile. `first`: of the first block of dims.
-template <class S, int M>
+template <class S, int M, class Each>
 static inline void logits_tile(const typename S::T* tile, int64_t dims, const typename S::T* strip,
-                               const typename S::T* offset, typename S::T* z, bool first) {
+                               const typename S::T* offset, typename S::T* z, bool first, Each&& each) {
   constexpr int MR = S::MR, NR = 2 * S::L;
   typename S::V acc[M][2];
-  accumulate<S, M, 2, 1, 1, MR>(tile, dims, MR, 0, strip, acc);
+  accumulate<S, M, 2, 1, 1, MR>(tile, dims, MR, 0, strip, acc, each);
 #pragma GCC unroll 16
   for (int m = 0; m < M; ++m) {
     typename S::T* row = z + m * NR;
@@ -65,28 +74,30 @@ static inline void logits_tile(const typename S::T* tile, int64_t dims, const ty
 
 template <class S>
 static void logits(const typename S::T* tile, int64_t columns, const typename S::T* strip, int64_t dim,
-                   const typename S::T* offset, typename S::T* z) {
+                   const typename S::T* offset, typename S::T* z, Touch touch) {
   constexpr int MR = S::MR, NR = 2 * S::L;
   const int64_t blocks = dim > kBlock ? (dim + kBlock - 1) / kBlock : 1;
-  for (int64_t block = 0; block < blocks; ++block) {
-    const int64_t k0 = dim * block / blocks, k1 = dim * (block + 1) / blocks;
-    for (int64_t c = 0; c < columns; c += MR) {
-      with_height<S>(
-          columns - c, [&](auto height) __attribute__((always_inline)) {
-            logits_tile<S, height>(tile + c * dim + k0 * MR, k1 - k0, strip + k0 * NR, offset + c, z + c * NR,
-                                   block == 0);
-          });
+  with_touch(touch, [&](auto each) {
+    for (int64_t block = 0; block < blocks; ++block) {
+      const int64_t k0 = dim * block / blocks, k1 = dim * (block + 1) / blocks;
+      for (int64_t c = 0; c < columns; c += MR) {
+        with_height<S>(
+            columns - c, [&](auto height) __attribute__((always_inline)) {
+              logits_tile<S, height>(tile + c * dim + k0 * MR, k1 - k0, strip + k0 * NR, offset + c, z + c * NR,
+                                     block == 0, each);
+            });
+      }
     }
-  }
+  });
 }
 
 // M dims of one strip, over whole tiles and `rest` columns of the next.
-template <class S, int M>
+template <class S, int M, class Each>
 static inline void input_gradient_dims(const typename S::T* tile, int64_t tiles, int64_t rest, const typename S::T* e,
-                                       int64_t dim, typename S::T* out, bool add) {
+                                       int64_t dim, typename S::T* out, bool add, Each&& each) {
   constexpr int MR = S::MR, NR = 2 * S::L;
   typename S::V acc[M][2];
-  accumulate<S, M, 2, MR, MR, 1>(tile, tiles, dim * MR, rest, e, acc);
+  accumulate<S, M, 2, MR, MR, 1>(tile, tiles, dim * MR, rest, e, acc, each);
 #pragma GCC unroll 16
   for (int m = 0; m < M; ++m) {
     typename S::T* row = out + m * NR;
@@ -97,18 +108,20 @@ static inline void input_gradient_dims(const typename S::T* tile, int64_t tiles,
 
 template <class S>
 static void input_gradients(const typename S::T* tile, int64_t columns, const typename S::T* e, int64_t dim,
-                            typename S::T* out, bool add) {
+                            typename S::T* out, bool add, Touch touch) {
   constexpr int MR = S::MR, NR = 2 * S::L, kColumns = kBlock / MR * MR;
-  for (int64_t c = 0; c < columns; c += kColumns) {
-    const int64_t n = columns - c < kColumns ? columns - c : kColumns;
-    for (int64_t d = 0; d < dim; d += MR) {
-      with_height<S>(
-          dim - d, [&](auto height) __attribute__((always_inline)) {
-            input_gradient_dims<S, height>(tile + c * dim + d * MR, n / MR, n % MR, e + c * NR, dim, out + d * NR,
-                                           add || c);
-          });
+  with_touch(touch, [&](auto each) {
+    for (int64_t c = 0; c < columns; c += kColumns) {
+      const int64_t n = columns - c < kColumns ? columns - c : kColumns;
+      for (int64_t d = 0; d < dim; d += MR) {
+        with_height<S>(
+            dim - d, [&](auto height) __attribute__((always_inline)) {
+              input_gradient_dims<S, height>(tile + c * dim + d * MR, n / MR, n % MR, e + c * NR, dim, out + d * NR,
+                                             add || c, each);
+            });
+      }
     }
-  }
+  });
 }
 
 // N vectors of dims of M columns, of which `width` elements are written.
@@ -118,7 +131,7 @@ static inline void class_gradient_tile(const typename S::T* e, int64_t strip_str
                                        int64_t columns, bool add) {
   constexpr int NR = 2 * S::L;
   typename S::V acc[M][N];
-  accumulate<S, M, N, NR, NR, 1>(e, strips, strip_stride, 0, panel, acc);
+  accumulate<S, M, N, NR, NR, 1>(e, strips, strip_stride, 0, panel, acc, [] {});
   const bool whole = width == N * S::L;
 #pragma GCC unroll 16
   for (int m = 0; m < M; ++m) {
