@@ -96,7 +96,11 @@ export function plainArrays(shards: readonly ReadMatrix[]): { name: string; view
 
 /** The tables among the shards, and where they are. */
 export function placedTables(shards: readonly ReadMatrix[]): PlacedTable[] {
-  return shards.flatMap(({ name, source }) => (isTable(source) ? [{ name, device: source.device }] : []));
+  const tables: PlacedTable[] = [];
+  for (const { name, source } of shards) {
+    if (isTable(source)) tables.push({ name, device: source.device });
+  }
+  return tables;
 }
 
 /** One fact about a size, and who says so. */

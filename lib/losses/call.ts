@@ -4,7 +4,15 @@ import { pin, type OwnIds } from '../arrays.ts';
 import { binding } from '../binding.ts';
 import { deviceName } from '../devices.ts';
 import { fromNative, makeError, native, show } from '../errors.ts';
-import { keptGradient, Outputs, parameterGradient, type GradientMode, type NamedArray, type ParameterGradient } from '../gradients.ts';
+import {
+  keptGradient,
+  Outputs,
+  parameterGradient,
+  type FloatArray,
+  type GradientMode,
+  type NamedArray,
+  type ParameterGradient,
+} from '../gradients.ts';
 import { nativeParameter, nativeShard, plainArrays, shardRows, type ReadMatrix } from '../parameters.ts';
 import { reduce } from '../reduction.ts';
 import type { Problem } from './prepare.ts';
@@ -35,7 +43,6 @@ export function buildCall(p: Problem, part?: SampledPart): { call: NativeLoss; f
   const { outputs, request } = p;
   const sampled = part?.drawn.sampledCandidates;
   for (const { view } of p.reads) pin(view);
-  const losses = outputs.make(p.batch);
   const inputGradients = request ? outputs.take('gradients.out.inputs', request.out.inputs, p.batch * p.dim, false) : null;
   let weights: ParameterGradient | undefined;
   let biases: ParameterGradient | undefined;
@@ -47,6 +54,7 @@ export function buildCall(p: Problem, part?: SampledPart): { call: NativeLoss; f
       biases = gradientOf(p, 'biases', own, request.mode, outputs);
     }
   }
+  const losses = p.reduction === 'none' || outputs.asynchronous ? outputs.make(p.batch) : unseen(outputs, p.batch);
   const call: NativeLoss = [
     p.batch,
     p.dim,
@@ -86,6 +94,20 @@ export function buildCall(p: Problem, part?: SampledPart): { call: NativeLoss; f
     },
   });
   return { call, finish };
+}
+
+/** The losses of the last synchronous call that reduced them. */
+let lastUnseen: FloatArray = new Float32Array(0);
+
+/**
+ * Room for losses that nobody sees: no code of the caller's runs from here until they are reduced. A new array would cost a
+ * small step 1 %.
+ */
+function unseen(outputs: Outputs, batch: number): FloatArray {
+  if (batch > 8192) return outputs.make(batch); // nothing worth keeping
+  const fits = lastUnseen.length === batch && lastUnseen instanceof Float64Array === outputs.float64;
+  if (!fits) lastUnseen = outputs.make(batch);
+  return lastUnseen;
 }
 
 const partitionCode = (p: Problem): number => (p.strategy === 'mod' ? 0 : 1);

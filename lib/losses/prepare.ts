@@ -122,6 +122,7 @@ export function readProblem(
   const request = readGradientRequest(options.gradients, modes);
   if (request?.onDevice) checkKept(request, [...weights.shards, ...(biases?.shards ?? [])]);
   const outputs = new Outputs(inputs.dtype === 'float64', asynchronous);
+  const { upstream, upstreamScale } = readUpstream(request?.upstream, reduction, batch);
   return {
     batch,
     dim,
@@ -137,7 +138,8 @@ export function readProblem(
     strategy,
     reduction,
     request,
-    ...readUpstream(request?.upstream, reduction, batch),
+    upstream,
+    upstreamScale,
     reducedPrecision: precision === 'high',
     device,
     outputs,
