@@ -16,7 +16,9 @@ struct RowTerms {
 };
 
 // log(1 + x): by log1p, which takes four times as long as log, where that would lose digits.
-SAMPLED_SOFTMAX_ANYWHERE static inline double log_of_one_plus(double x) { return x > 1 ? std::log(1 + x) : std::log1p(x); }
+SAMPLED_SOFTMAX_ANYWHERE static inline double log_of_one_plus(double x) {
+  return x > 1 ? std::log(1 + x) : std::log1p(x);
+}
 
 constexpr double kLargeRounding = 1.0 / 1024;
 

@@ -45,7 +45,7 @@ struct Pool {
   std::mutex owner;  // held by the caller whose job the workers run
   std::mutex mutex;  // of those who sleep
   std::condition_variable wake, done;
-  int started = 0;  // worker threads in existence; the owner's
+  int started = 0;              // worker threads in existence; the owner's
   std::atomic<int> threads{0};  // as set; 0: not yet known
 
   // In one line, so that a worker that joins has to wait for a line once (200 ns) and not three times. The job is
@@ -80,6 +80,8 @@ thread_local bool inside_job = false;
 void pause() {
 #if defined(__x86_64__)
   __builtin_ia32_pause();
+#elif defined(__aarch64__)
+  asm volatile("yield");
 #endif
 }
 

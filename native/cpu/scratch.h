@@ -11,7 +11,7 @@ namespace sampled_softmax {
 
 class Scratch {
  public:
-  Scratch() = default;
+  Scratch() { parts_.reserve(32); }
   Scratch(const Scratch&) = delete;
   Scratch& operator=(const Scratch&) = delete;
   ~Scratch();

@@ -17,7 +17,8 @@ using std::chrono::microseconds;
 
 // A job whose tasks write what is not atomic: a race, to ThreadSanitizer, unless the pool orders it.
 struct Counted {
-  explicit Counted(int64_t count, int threads) : times(static_cast<size_t>(count)), busy(static_cast<size_t>(threads)) {}
+  explicit Counted(int64_t count, int threads)
+      : times(static_cast<size_t>(count)), busy(static_cast<size_t>(threads)) {}
 
   template <class F>
   void run(int threads, F&& extra) {
