@@ -54,6 +54,13 @@ void Step<T>::column_outputs(int64_t begin, int64_t count, T* weight_rows, T** o
 }
 
 template <class T>
+Touch Step<T>::column_output_lines(int64_t begin, int64_t count) const {
+  const RowGradients& g = p.weight_gradients;
+  if (g.merged || g.slot_row) return {};
+  return lines_of_rows(g.values, row_of_column(p, full, g, begin), count);
+}
+
+template <class T>
 void Step<T>::add_column_biases(int64_t begin, int64_t count, const double* sums, bool add) {
   double* total = column_bias_gradients + begin;
   for (int64_t c = 0; c < count; ++c) total[c] = add ? total[c] + sums[c] : sums[c];
@@ -71,7 +78,7 @@ void Step<T>::add_column_gradients(const Columns<T>& columns, const T* e, int64_
     if (weight_rows) {
       T* out[kMostColumnsPerTask];
       column_outputs(columns.begin + begin, count, weight_rows, out);
-      k.class_gradients(et, strip_stride, count, n, panels, panel_stride, p.dim, out, add);
+      k.class_gradients(et, strip_stride, count, n, panels, panel_stride, p.dim, out, add, {});
     }
     if (column_bias_gradients) {
       double sums[kMostColumnsPerTask];
@@ -84,6 +91,7 @@ void Step<T>::add_column_gradients(const Columns<T>& columns, const T* e, int64_
 #define INSTANTIATE(T)                                                                                          \
   template void Step<T>::read_columns(int64_t, int64_t, int, int64_t, int, const T**, T*);                      \
   template void Step<T>::column_outputs(int64_t, int64_t, T*, T**) const;                                       \
+  template Touch Step<T>::column_output_lines(int64_t, int64_t) const;                                          \
   template void Step<T>::add_column_biases(int64_t, int64_t, const double*, bool);                              \
   template void Step<T>::pack_tiles(const Columns<T>&, int64_t, int64_t, int);                                  \
   template void Step<T>::pack_columns(const Columns<T>&);                                                       \

@@ -42,14 +42,15 @@ struct GroupSums {
 
   // Adds strips [first, first + n), the group's first ones where not `add`.
   void take(const Step<T>& s, int64_t group, int64_t first, int64_t n, const T* e, int64_t stride, const T* panels,
-            int64_t panel_stride, bool add) const {
+            int64_t panel_stride, bool add, Touch touch) const {
     const int64_t columns = s.p.num_sampled, dim = s.p.dim;
     for (int64_t begin = 0; begin < columns; begin += kMostColumnsPerTask) {
       const int64_t count = std::min(kMostColumnsPerTask, columns - begin), at = group * columns + begin;
       if (weights) {
         T* out[kMostColumnsPerTask];
         for (int64_t c = 0; c < count; ++c) out[c] = weights + (at + c) * dim;
-        s.k.class_gradients(e + begin * s.NR, stride, count, n, panels, panel_stride, dim, out, add);
+        s.k.class_gradients(e + begin * s.NR, stride, count, n, panels, panel_stride, dim, out, add,
+                            begin + count < columns ? Touch{} : touch);
       }
       if (biases) {
         double total[kMostColumnsPerTask];
@@ -59,11 +60,23 @@ struct GroupSums {
     }
   }
 
+  // Columns that are added up in one task.
+  static int64_t share_of(const Step<T>& s) {
+    constexpr int64_t kBytes = 16 * 1024;
+    const int64_t row = s.p.dim * static_cast<int64_t>(sizeof(T)), even = (s.p.num_sampled - 1) / s.threads + 1;
+    return std::clamp<int64_t>(std::min(kBytes / std::max<int64_t>(row, 1), even), 1, kMostColumnsPerTask);
+  }
+  // What a worker writes of them, where there is a share for each: most likely the one of its number.
+  static Touch lines_of_share(const Step<T>& s, int worker) {
+    const int64_t share = share_of(s), begin = share * worker, end = std::min(begin + share, s.p.num_sampled);
+    return share * s.threads < s.p.num_sampled ? Touch{} : s.column_output_lines(begin, end - begin);
+  }
+
   // The sums of all groups, to where the columns' gradients go.
   void add_up(Step<T>& s, int64_t groups, T* weight_rows) const {
     const int64_t columns = s.p.num_sampled, dim = s.p.dim, stride = columns * dim;
     const bool add = weights && s.p.weight_gradients.merged && !s.sums_columns_apart();
-    const int64_t share = tiles_per_task(columns, s.threads, kMostColumnsPerTask);
+    const int64_t share = share_of(s);
     parallel_for((columns + share - 1) / share, s.threads, [&](int64_t task, int) {
       const int64_t begin = task * share, count = std::min(columns - begin, share);
       if (weights) {
@@ -122,7 +135,8 @@ Status run_grouped(Step<T>& s) {
     for (int64_t first = begin; first < end && !s.aborted(); first += together) {
       const int64_t n = std::min(together, end - first);
       process_strips(s, columns, first, n, worker, rooms, e, panels, panel_stride);
-      sums.take(s, group, first, n, e, stride, panels, panel_stride, first > begin);
+      sums.take(s, group, first, n, e, stride, panels, panel_stride, first > begin,
+                first + n < end ? Touch{} : sums.lines_of_share(s, worker));
     }
   });
   if (s.aborted()) return Status::error(Code::aborted, "aborted");

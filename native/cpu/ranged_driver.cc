@@ -35,7 +35,7 @@ struct Ranged {
         p(step.p),
         dim(p.dim),
         rows(step.strips() * step.NR),
-        stride((step.wants_gradients ? step.tiles_of(p.num_sampled) * step.MR : kColumns) * step.NR),
+        stride(kColumns * step.NR),
         blocks(blocks_of(step)),
         ranges(std::clamp<int64_t>(blocks / kBlocksPerRange, 1, kMostRanges)),
         strip_size(step.NR * p.dim),
@@ -52,13 +52,14 @@ struct Ranged {
   T *max = nullptr, *base = nullptr;  // [ranges][rows]; [blocks][rows], the largest when the block was taken
   double* sum = nullptr;              // [ranges][rows]
   T* input_sums = nullptr;            // [ranges][strips][D + MR][NR]; null where input gradients are not wanted
-  T* e = nullptr;                     // [strips][columns][NR]; of one block, each worker's own, without gradients
+  T* e = nullptr;                     // [blocks][strips][kColumns][NR]; each worker's own block without gradients
 
   int64_t begin_of(int64_t block) const { return std::min(block * kColumns, p.num_sampled); }
   int64_t columns_of(int64_t block) const { return begin_of(block + 1) - begin_of(block); }
   int64_t first_block(int64_t range) const { return blocks * range / ranges; }
-  T* block_e(int64_t block, int worker) const {
-    return s.wants_gradients ? e + begin_of(block) * s.NR : e + worker * s.strips() * stride;
+  T* block_e(int64_t block, int worker) const { return e + (s.wants_gradients ? block : worker) * s.strips() * stride; }
+  static Touch lines(const T* at, int64_t count) {
+    return {reinterpret_cast<const char*>(at), reinterpret_cast<const char*>(at + count)};
   }
   // exp(part - whole): what a sum against `part` counts against the largest of all.
   static double share(T part, T whole) {
@@ -84,7 +85,7 @@ Status Ranged<T>::plan() {
   scratch.plan(max, ranges * rows);
   scratch.plan(sum, ranges * rows);
   scratch.plan(base, blocks * rows);
-  scratch.plan(e, (s.wants_gradients ? 1 : s.threads) * s.strips() * stride);
+  scratch.plan(e, (s.wants_gradients ? blocks : s.threads) * s.strips() * stride);
   if (p.input_gradients) scratch.plan(input_sums, ranges * s.strips() * sums_size);
   if (p.weight_gradients.values) {
     scratch.plan(worker_panels, s.threads * rows * s.padded_dim);
@@ -123,7 +124,9 @@ void Ranged<T>::take_range(int64_t range, int worker) {
     pack(block, tiles, offset, worker);
     for (int64_t strip = 0; strip < s.strips(); ++strip) {
       T* z = block_e(block, worker) + strip * stride;
-      s.k.logits(tiles, count, inputs + strip * strip_size, dim, offset, z, {});
+      const bool last = strip + 1 == s.strips() && block + 1 == first_block(range + 1);
+      s.k.logits(tiles, count, inputs + strip * strip_size, dim, offset, z,
+                 s.wants_gradients && !last ? lines(z + stride, stride) : Touch{});
       take_logits(range, block, strip, z);
       s.clear_padding(strip, count, padded, z);
       if (!input_sums) continue;
@@ -212,8 +215,15 @@ void Ranged<T>::add_class_gradients(int64_t range, int worker) {
       }
       T* out[kColumns];
       s.column_outputs(begin, count, weight_rows, out);
-      s.k.class_gradients(et, stride, count, s.strips(), panels, rows * s.NR, dim, out,
-                          p.weight_gradients.merged && !unmerged);
+      // In two parts, each of which asks for half of what the next block needs.
+      const bool last = block + 1 == first_block(range + 1), add = p.weight_gradients.merged && !unmerged;
+      const int64_t half = s.tiles_of(count) / 2 * s.MR;
+      const auto part = [&](int64_t from, int64_t n, Touch touch) {
+        s.k.class_gradients(et + from * s.NR, stride, n, s.strips(), panels, rows * s.NR, dim, out + from, add,
+                            last ? Touch{} : touch);
+      };
+      part(0, half, lines(et + s.strips() * stride, s.strips() * stride));
+      part(half, count - half, s.column_output_lines(begin + count, last ? 0 : columns_of(block + 1)));
     }
     if (s.column_bias_gradients) {
       double sums[kColumns];

@@ -76,6 +76,13 @@ struct Step {
   // `at_once`: a strip goes from its logits to its gradients in one task.
   void plan_rows(bool at_once);
 
+  // `count` rows of `values` from `first` on; nothing where there are none.
+  Touch lines_of_rows(const void* values, int64_t first, int64_t count) const {
+    if (!values || count <= 0) return {};
+    const T* at = static_cast<const T*>(values) + first * p.dim;
+    return {reinterpret_cast<const char*>(at), reinterpret_cast<const char*>(at + count * p.dim)};
+  }
+
   // ---- rows.cc
   // The strip's rows as T: the caller's own memory, or converted into `room`.
   const T* input_rows(int64_t strip, T* room) const;
@@ -107,9 +114,12 @@ struct Step {
   void read_columns(int64_t begin, int64_t count, int height, int64_t tile, int worker, const T** rows, T* offset);
   // Where the class gradients of columns [begin, begin + count) go.
   void column_outputs(int64_t begin, int64_t count, T* weight_rows, T** out) const;
+  // What is the caller's of it, where that is one piece.
+  Touch column_output_lines(int64_t begin, int64_t count) const;
   void add_column_biases(int64_t begin, int64_t count, const double* sums, bool add);
-  // Packs the tiles [begin, end) of the columns; all of them, in parallel.
+  // Packs the tiles [begin, end) of the columns.
   void pack_tiles(const Columns<T>& columns, int64_t begin, int64_t end, int worker);
+  // Packs all of them, in parallel.
   void pack_columns(const Columns<T>& columns);
   // Gradients of the packed columns' class rows from the strips [first, first + n) of e (strip_stride apart), in
   // parallel.

@@ -9,20 +9,14 @@ namespace {
 
 // What write_input_gradients and write_label_gradients write of a strip, where that is one piece.
 template <class T>
-Touch lines_of(const void* rows, int64_t first, int64_t count, int64_t dim) {
-  if (!rows) return {};
-  const T* at = static_cast<const T*>(rows) + first * dim;
-  return {reinterpret_cast<const char*>(at), reinterpret_cast<const char*>(at + count * dim)};
-}
-template <class T>
 Touch input_gradient_lines(const Step<T>& s, int64_t strip) {
-  return lines_of<T>(s.p.input_gradients, strip * s.NR, s.rows_of(strip), s.p.dim);
+  return s.lines_of_rows(s.p.input_gradients, strip * s.NR, s.rows_of(strip));
 }
 template <class T>
 Touch label_gradient_lines(const Step<T>& s, int64_t strip) {
   const RowGradients& g = s.p.weight_gradients;
   if (s.full || g.merged || g.slot_row) return {};
-  return lines_of<T>(g.values, strip * s.NR * s.p.num_true, s.rows_of(strip) * s.p.num_true, s.p.dim);
+  return s.lines_of_rows(g.values, strip * s.NR * s.p.num_true, s.rows_of(strip) * s.p.num_true);
 }
 
 }  // namespace

@@ -23,14 +23,16 @@ namespace sampled_softmax {
 // Tiles are read up to this many elements beyond their end (results of those reads are not used).
 constexpr int64_t kTileSlack = 16 * 16;
 
-// Lines of memory that are written soon, for a product to ask for one at a step. Fresh outputs are in no cache: to wait
-// for their lines takes 6 ns each, where columns are few as long as a product does.
+// Memory that is needed soon, for a product to ask for: line by line, evenly spread over its steps; where they are
+// fewer than the lines, some lines are left out. What is in no cache takes 6 ns a line to wait for: where columns are
+// few, the outputs would take as long as a product. It takes as long again where lines are asked for faster than the
+// processor has room for them. Rows that lie scattered gain nothing: what finds their pages holds up the product.
 struct Touch {
   const char *at = nullptr, *end = nullptr;
 
-  inline __attribute__((always_inline)) void next() {
+  inline __attribute__((always_inline)) void next(int64_t bytes) {
     __builtin_prefetch(at, 1);
-    at += at < end ? 64 : 0;
+    at += at < end ? bytes : 0;
   }
 };
 
@@ -64,7 +66,7 @@ struct Kernels {
   // out[c][d] (+)= sum over strips q and their rows r of e[q * strip_stride + c * NR + r] * panel row q * NR + r.
   // `out` has one pointer per column; e may be read up to the end of the last tile.
   void (*class_gradients)(const T* e, int64_t strip_stride, int64_t columns, int64_t strips, const T* panels,
-                          int64_t panel_stride, int64_t dim, T* const* out, bool accumulate);
+                          int64_t panel_stride, int64_t dim, T* const* out, bool accumulate, Touch touch);
   // out[c] = sum over strips q and rows r of e[q * strip_stride + c * NR + r] * scale[q * NR + r], in double: where the
   // terms cancel, as a true class's do, a sum in float32 would lose what the caller's tolerance asks for.
   void (*column_sums)(const T* e, int64_t strip_stride, int64_t columns, int64_t strips, const double* scale,

@@ -11,7 +11,8 @@
 constexpr int kBlock = 128;
 
 // acc[m] = sum_k a(m, k) * b[k]. Element (m, k) lies at a[m * MS + k * KS] within a group of `Group` steps; the next
-// group begins `group_stride` further on, and after the last whole one come `rest` steps.
+// group begins `group_stride` further on, and after the last whole one come `rest` steps. Calls `each` at every second
+// step.
 template <class S, int M, int N, int Group, int MS, int KS, class Each>
 static inline __attribute__((always_inline)) void accumulate(const typename S::T* a, int64_t groups,
                                                              int64_t group_stride, int64_t rest, const typename S::T* b,
@@ -22,7 +23,6 @@ static inline __attribute__((always_inline)) void accumulate(const typename S::T
     for (int n = 0; n < N; ++n) acc[m][n] = S::zero();
   }
   const auto step = [&](const typename S::T* ak, const typename S::T* bk) __attribute__((always_inline)) {
-    each();
     typename S::V bv[N];
 #pragma GCC unroll 2
     for (int n = 0; n < N; ++n) bv[n] = S::load(bk + n * S::L);
@@ -35,17 +35,29 @@ static inline __attribute__((always_inline)) void accumulate(const typename S::T
   };
   for (int64_t g = 0; g < groups; ++g, a += group_stride) {
     const typename S::T* ak = a;
-    for (int k = 0; k < Group; ++k, ak += KS, b += 2 * S::L) step(ak, b);
+    for (int k = 0; k < Group / 2; ++k, ak += 2 * KS, b += 4 * S::L) {
+      each();
+      step(ak, b);
+      step(ak + KS, b + 2 * S::L);
+    }
+    if (Group % 2) {
+      step(ak, b);
+      b += 2 * S::L;
+    }
   }
   for (int64_t k = 0; k < rest; ++k, a += KS, b += 2 * S::L) step(a, b);
 }
 
-// Calls f with what a product calls at each step. A copy of the product for each of the two: to touch memory would cost a
-// processor of four operations a cycle a tenth of every product.
+// Calls f with what a product of some steps calls at every second one. A copy of the product for each of the two: to
+// touch memory would cost a processor of four operations a cycle a twentieth of every product.
 template <class F>
-static inline __attribute__((always_inline)) void with_touch(Touch touch, F&& f) {
-  if (touch.at < touch.end) f([&touch]() __attribute__((always_inline)) { touch.next(); });
-  else f([] {});
+static inline __attribute__((always_inline)) void with_touch(Touch touch, int64_t steps, F&& f) {
+  if (touch.at < touch.end) {
+    const int64_t bytes = (touch.end - touch.at) / (steps / 2 + 1) + 1;
+    f([&touch, bytes ]() __attribute__((always_inline)) { touch.next(bytes); });
+  } else {
+    f([] {});
+  }
 }
 
 // Calls f with the narrowest of three heights that covers `rows`: MR, two thirds or a third of it.
@@ -62,7 +74,7 @@ static inline void logits_tile(const typename S::T* tile, int64_t dims, const ty
                                const typename S::T* offset, typename S::T* z, bool first, Each&& each) {
   constexpr int MR = S::MR, NR = 2 * S::L;
   typename S::V acc[M][2];
-  accumulate<S, M, 2, 1, 1, MR>(tile, dims, MR, 0, strip, acc, each);
+  accumulate<S, M, 2, 2, 1, MR>(tile, dims / 2, 2 * MR, dims % 2, strip, acc, each);
 #pragma GCC unroll 16
   for (int m = 0; m < M; ++m) {
     typename S::T* row = z + m * NR;
@@ -77,7 +89,7 @@ static void logits(const typename S::T* tile, int64_t columns, const typename S:
                    const typename S::T* offset, typename S::T* z, Touch touch) {
   constexpr int MR = S::MR, NR = 2 * S::L;
   const int64_t blocks = dim > kBlock ? (dim + kBlock - 1) / kBlock : 1;
-  with_touch(touch, [&](auto each) {
+  with_touch(touch, (columns + MR - 1) / MR * dim, [&](auto each) {
     for (int64_t block = 0; block < blocks; ++block) {
       const int64_t k0 = dim * block / blocks, k1 = dim * (block + 1) / blocks;
       for (int64_t c = 0; c < columns; c += MR) {
@@ -110,7 +122,7 @@ template <class S>
 static void input_gradients(const typename S::T* tile, int64_t columns, const typename S::T* e, int64_t dim,
                             typename S::T* out, bool add, Touch touch) {
   constexpr int MR = S::MR, NR = 2 * S::L, kColumns = kBlock / MR * MR;
-  with_touch(touch, [&](auto each) {
+  with_touch(touch, (dim + MR - 1) / MR * columns, [&](auto each) {
     for (int64_t c = 0; c < columns; c += kColumns) {
       const int64_t n = columns - c < kColumns ? columns - c : kColumns;
       for (int64_t d = 0; d < dim; d += MR) {
@@ -125,13 +137,13 @@ static void input_gradients(const typename S::T* tile, int64_t columns, const ty
 }
 
 // N vectors of dims of M columns, of which `width` elements are written.
-template <class S, int M, int N>
+template <class S, int M, int N, class Each>
 static inline void class_gradient_tile(const typename S::T* e, int64_t strip_stride, int64_t strips,
                                        const typename S::T* panel, int64_t width, typename S::T* const* out, int64_t d,
-                                       int64_t columns, bool add) {
+                                       int64_t columns, bool add, Each&& each) {
   constexpr int NR = 2 * S::L;
   typename S::V acc[M][N];
-  accumulate<S, M, N, NR, NR, 1>(e, strips, strip_stride, 0, panel, acc, [] {});
+  accumulate<S, M, N, NR, NR, 1>(e, strips, strip_stride, 0, panel, acc, each);
   const bool whole = width == N * S::L;
 #pragma GCC unroll 16
   for (int m = 0; m < M; ++m) {
@@ -186,30 +198,32 @@ static inline void class_gradient_few(const typename S::T* e, int64_t strip_stri
 template <class S>
 static void class_gradients(const typename S::T* e, int64_t strip_stride, int64_t columns, int64_t strips,
                             const typename S::T* panels, int64_t panel_stride, int64_t dim, typename S::T* const* out,
-                            bool add) {
+                            bool add, Touch touch) {
   constexpr int MR = S::MR, L = S::L, NR = 2 * L, kStrips = kBlock / NR;
-  for (int64_t q = 0; q < strips; q += kStrips) {
-    const int64_t n = strips - q < kStrips ? strips - q : kStrips;
-    for (int64_t d = 0; d < dim; d += NR) {
-      const typename S::T* panel = panels + d / NR * panel_stride + q * NR * NR;
-      const int64_t left = dim - d < NR ? dim - d : NR;
-      const int64_t few = left % L <= S::kFew ? left % L : 0, width = left - few;
-      for (int64_t c = 0; c < columns; c += MR) {
-        const typename S::T* et = e + q * strip_stride + c * NR;
-        const int64_t height = columns - c < MR ? columns - c : MR;
-        with_height<S>(
-            columns - c, [&](auto m) __attribute__((always_inline)) {
-              if (width > L) {
-                class_gradient_tile<S, m, 2>(et, strip_stride, n, panel, width, out + c, d, height, add || q);
-              } else if (width > 0) {
-                class_gradient_tile<S, m, 1>(et, strip_stride, n, panel, width, out + c, d, height, add || q);
-              }
-            });
-        if (few) {
-          class_gradient_few<S>(et, strip_stride, n, panel + width, static_cast<int>(few), out + c, d + width, height,
-                                add || q);
+  with_touch(touch, (columns + MR - 1) / MR * ((dim + NR - 1) / NR) * strips * NR, [&](auto each) {
+    for (int64_t q = 0; q < strips; q += kStrips) {
+      const int64_t n = strips - q < kStrips ? strips - q : kStrips;
+      for (int64_t d = 0; d < dim; d += NR) {
+        const typename S::T* panel = panels + d / NR * panel_stride + q * NR * NR;
+        const int64_t left = dim - d < NR ? dim - d : NR;
+        const int64_t few = left % L <= S::kFew ? left % L : 0, width = left - few;
+        for (int64_t c = 0; c < columns; c += MR) {
+          const typename S::T* et = e + q * strip_stride + c * NR;
+          const int64_t height = columns - c < MR ? columns - c : MR;
+          with_height<S>(
+              columns - c, [&](auto m) __attribute__((always_inline)) {
+                if (width > L) {
+                  class_gradient_tile<S, m, 2>(et, strip_stride, n, panel, width, out + c, d, height, add || q, each);
+                } else if (width > 0) {
+                  class_gradient_tile<S, m, 1>(et, strip_stride, n, panel, width, out + c, d, height, add || q, each);
+                }
+              });
+          if (few) {
+            class_gradient_few<S>(et, strip_stride, n, panel + width, static_cast<int>(few), out + c, d + width, height,
+                                  add || q);
+          }
         }
       }
     }
-  }
+  });
 }
