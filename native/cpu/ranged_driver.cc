@@ -58,9 +58,6 @@ struct Ranged {
   int64_t columns_of(int64_t block) const { return begin_of(block + 1) - begin_of(block); }
   int64_t first_block(int64_t range) const { return blocks * range / ranges; }
   T* block_e(int64_t block, int worker) const { return e + (s.wants_gradients ? block : worker) * s.strips() * stride; }
-  static Touch lines(const T* at, int64_t count) {
-    return {reinterpret_cast<const char*>(at), reinterpret_cast<const char*>(at + count)};
-  }
   // exp(part - whole): what a sum against `part` counts against the largest of all.
   static double share(T part, T whole) {
     return part == whole ? 1 : std::exp(static_cast<double>(part) - static_cast<double>(whole));
@@ -68,7 +65,6 @@ struct Ranged {
 
   Status plan();
   void start_strip(int64_t strip, int worker);
-  void pack(int64_t block, T* tiles, T* offset, int worker);
   void take_range(int64_t range, int worker);
   void take_logits(int64_t range, int64_t block, int64_t strip, T* z);
   void finish_strip(int64_t strip, int worker);
@@ -104,16 +100,6 @@ void Ranged<T>::start_strip(int64_t strip, int worker) {
 }
 
 template <class T>
-void Ranged<T>::pack(int64_t block, T* tiles, T* offset, int worker) {
-  const int64_t first = begin_of(block) / s.MR, count = s.tiles_of(columns_of(block));
-  for (int64_t t = 0; t < count; ++t) {
-    const T* from[kMostColumnsPerTile];
-    s.read_columns(0, p.num_sampled, s.MR, first + t, worker, from, offset + t * s.MR);
-    s.k.pack_tile(from, dim, tiles + t * s.MR * dim);
-  }
-}
-
-template <class T>
 void Ranged<T>::take_range(int64_t range, int worker) {
   T *tiles = worker_tiles + worker * (kColumns * dim + kTileSlack), *offset = worker_offset + worker * kColumns;
   std::copy(s.max, s.max + rows, max + range * rows);
@@ -121,12 +107,12 @@ void Ranged<T>::take_range(int64_t range, int worker) {
   for (int64_t block = first_block(range); block < first_block(range + 1); ++block) {
     if (s.aborted()) return;
     const int64_t count = columns_of(block), padded = s.tiles_of(count) * s.MR;
-    pack(block, tiles, offset, worker);
+    s.pack_tiles({begin_of(block), count, tiles, offset}, 0, s.tiles_of(count), worker);
     for (int64_t strip = 0; strip < s.strips(); ++strip) {
       T* z = block_e(block, worker) + strip * stride;
       const bool last = strip + 1 == s.strips() && block + 1 == first_block(range + 1);
       s.k.logits(tiles, count, inputs + strip * strip_size, dim, offset, z,
-                 s.wants_gradients && !last ? lines(z + stride, stride) : Touch{});
+                 s.wants_gradients && !last ? s.lines_of(z + stride, stride) : Touch{});
       take_logits(range, block, strip, z);
       s.clear_padding(strip, count, padded, z);
       if (!input_sums) continue;
@@ -222,7 +208,7 @@ void Ranged<T>::add_class_gradients(int64_t range, int worker) {
         s.k.class_gradients(et + from * s.NR, stride, n, s.strips(), panels, rows * s.NR, dim, out + from, add,
                             last ? Touch{} : touch);
       };
-      part(0, half, lines(et + s.strips() * stride, s.strips() * stride));
+      part(0, half, s.lines_of(et + s.strips() * stride, s.strips() * stride));
       part(half, count - half, s.column_output_lines(begin + count, last ? 0 : columns_of(block + 1)));
     }
     if (s.column_bias_gradients) {

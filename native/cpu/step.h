@@ -76,11 +76,13 @@ struct Step {
   // `at_once`: a strip goes from its logits to its gradients in one task.
   void plan_rows(bool at_once);
 
+  static Touch lines_of(const T* at, int64_t count) {
+    return {reinterpret_cast<const char*>(at), reinterpret_cast<const char*>(at + count)};
+  }
   // `count` rows of `values` from `first` on; nothing where there are none.
   Touch lines_of_rows(const void* values, int64_t first, int64_t count) const {
     if (!values || count <= 0) return {};
-    const T* at = static_cast<const T*>(values) + first * p.dim;
-    return {reinterpret_cast<const char*>(at), reinterpret_cast<const char*>(at + count * p.dim)};
+    return lines_of(static_cast<const T*>(values) + first * p.dim, count * p.dim);
   }
 
   // ---- rows.cc

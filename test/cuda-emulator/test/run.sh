@@ -74,6 +74,7 @@ part "collectives, ucontext" "$build/test_collectives_ucontext"
 schedules "tensor cores and copies" test_tensor
 schedules "features" test_features
 schedules "streams" test_streams
+part "launches" "$build/test_launches"
 schedules "memory" test_memory
 part "memory, eager streams" CUEMU_STREAMS=eager "$build/test_memory"
 part "machine" "$build/test_machine" default
