@@ -22,6 +22,11 @@ static inline StoredRow stored_row(const ClassRows& rows, int64_t id) {
           shard.dtype};
 }
 
+// What follows of a row from dim `d` on.
+static inline StoredRow from_dim(const StoredRow& row, int64_t d) {
+  return {static_cast<const char*>(row.data) + static_cast<size_t>(d) * size_of(row.dtype), row.dtype};
+}
+
 // Element i of values stored as `dtype`.
 static inline double read_element(const void* data, DType dtype, int64_t i) {
   switch (dtype) {

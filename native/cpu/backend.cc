@@ -5,6 +5,7 @@
 #include <cstdio>
 #include <new>
 
+#include "cpu/blocks.h"
 #include "cpu/dispatch.h"
 #include "cpu/pool.h"
 #include "cpu/scratch.h"
@@ -51,6 +52,7 @@ Status run(const SampledProblem& problem, bool full) {
   if constexpr (sizeof(T) == sizeof(float)) {
     if (can_reduce(step)) return run_reduced(step);
   }
+  if (problem.dim > kLongestPacked) return run_sliced(step);
   if (can_group(step)) return run_grouped(step);
   if (can_range(step)) return run_ranged(step);
   return can_keep(step) ? run_kept(step) : run_streamed(step);

@@ -57,18 +57,32 @@ void Step<T>::write_bias_gradients() {
 }
 
 template <class T>
-void Step<T>::write_label_gradients(int64_t strip, int worker, const T* rows) {
-  if (full) return;
-  const RowGradients &weights = p.weight_gradients, &biases = p.bias_gradients;
+void Step<T>::write_label_rows(int64_t strip, int worker, const T* rows, int64_t d, int64_t n) {
+  const RowGradients& g = p.weight_gradients;
+  if (full || !g.values || g.merged) return;
   const int64_t begin = strip * NR * p.num_true, count = rows_of(strip) * p.num_true;
   const double* dz = true_dz(strip, worker);
-  for (int64_t i = 0; i < count && weights.values && !weights.merged; ++i) {
-    k.scaled(static_cast<T>(dz[i]), rows + i / p.num_true * p.dim, p.dim,
-             static_cast<T*>(weights.values) + row_of_label(p, full, weights, begin + i) * p.dim);
+  for (int64_t i = 0; i < count; ++i) {
+    T* out = static_cast<T*>(g.values) + row_of_label(p, full, g, begin + i) * p.dim + d;
+    k.scaled(static_cast<T>(dz[i]), rows + i / p.num_true * n, n, out);
   }
-  for (int64_t i = 0; i < count && biases.values && !biases.merged; ++i) {
-    static_cast<T*>(biases.values)[row_of_label(p, full, biases, begin + i)] = static_cast<T>(dz[i]);
+}
+
+template <class T>
+void Step<T>::write_label_biases(int64_t strip, int worker) {
+  const RowGradients& g = p.bias_gradients;
+  if (full || !g.values || g.merged) return;
+  const int64_t begin = strip * NR * p.num_true, count = rows_of(strip) * p.num_true;
+  const double* dz = true_dz(strip, worker);
+  for (int64_t i = 0; i < count; ++i) {
+    static_cast<T*>(g.values)[row_of_label(p, full, g, begin + i)] = static_cast<T>(dz[i]);
   }
+}
+
+template <class T>
+void Step<T>::write_label_gradients(int64_t strip, int worker, const T* rows) {
+  write_label_rows(strip, worker, rows, 0, p.dim);
+  write_label_biases(strip, worker);
 }
 
 template <class T>
@@ -87,29 +101,37 @@ void Step<T>::merge_class_gradients(const T* unmerged) {
   parallel_for((slots + kSlots - 1) / kSlots, threads, [&](int64_t task, int worker) {
     const int64_t end = std::min(slots, (task + 1) * kSlots);
     const auto row_at = [&](int64_t i) { return row_of(order[static_cast<size_t>(i)]); };
-    double* sum = worker_sums + worker * p.dim;
+    double* sum = worker_sums + worker * std::min(p.dim, kLongestRow);
     int64_t i = task * kSlots;
     while (i > 0 && i < end && row_at(i) == row_at(i - 1)) ++i;
     while (i < end) {
       const int64_t row = row_at(i);
-      T* out = static_cast<T*>(p.weight_gradients.values) + row * p.dim;
-      std::copy(out, out + p.dim, sum);
-      for (; i < slots && row_at(i) == row; ++i) {
-        const int64_t slot = order[static_cast<size_t>(i)];
-        const bool label = slot < labels;
-        const T* x = label ? input_row(slot / p.num_true, room(worker)) : unmerged + (slot - labels) * p.dim;
-        const double by = label ? all_true_dz[slot] : 1;
-        for (int64_t d = 0; d < p.dim; ++d) sum[d] += by * static_cast<double>(x[d]);
+      const int64_t first = i;
+      while (i < slots && row_at(i) == row) ++i;
+      for (int64_t d0 = 0; d0 < p.dim; d0 += kLongestRow) {
+        const int64_t n = std::min(kLongestRow, p.dim - d0);
+        T* out = static_cast<T*>(p.weight_gradients.values) + row * p.dim + d0;
+        std::copy(out, out + n, sum);
+        for (int64_t j = first; j < i; ++j) {
+          const int64_t slot = order[static_cast<size_t>(j)];
+          const bool label = slot < labels;
+          const T* x =
+              label ? input_row(slot / p.num_true, d0, n, room(worker)) : unmerged + (slot - labels) * p.dim + d0;
+          const double by = label ? all_true_dz[slot] : 1;
+          for (int64_t d = 0; d < n; ++d) sum[d] += by * static_cast<double>(x[d]);
+        }
+        for (int64_t d = 0; d < n; ++d) out[d] = static_cast<T>(sum[d]);
       }
-      for (int64_t d = 0; d < p.dim; ++d) out[d] = static_cast<T>(sum[d]);
     }
   });
 }
 
-#define INSTANTIATE(T)                                                  \
-  template bool Step<T>::sums_columns_apart() const;                    \
-  template void Step<T>::clear_merged();                                \
-  template void Step<T>::write_label_gradients(int64_t, int, const T*); \
+#define INSTANTIATE(T)                                                               \
+  template bool Step<T>::sums_columns_apart() const;                                 \
+  template void Step<T>::clear_merged();                                             \
+  template void Step<T>::write_label_rows(int64_t, int, const T*, int64_t, int64_t); \
+  template void Step<T>::write_label_biases(int64_t, int);                           \
+  template void Step<T>::write_label_gradients(int64_t, int, const T*);              \
   template void Step<T>::finish_class_gradients(const T*);
 INSTANTIATE(float)
 INSTANTIATE(double)

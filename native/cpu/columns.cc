@@ -9,6 +9,14 @@
 #include "cpu/step.h"
 
 namespace sampled_softmax {
+
+template <class T>
+T Step<T>::column_offset(int64_t column) const {
+  double sum = read_bias(p.biases, class_of(column));
+  if (p.subtract_log_q) sum -= std::log(p.sampled_expected_count[column]);
+  return static_cast<T>(sum);
+}
+
 template <class T>
 void Step<T>::read_columns(int64_t begin, int64_t count, int height, int64_t tile, int worker, const T** rows,
                            T* offset) {
@@ -21,9 +29,7 @@ void Step<T>::read_columns(int64_t begin, int64_t count, int height, int64_t til
     offset[m] = 0;
     if (c >= count) continue;
     rows[m] = read_row(k, stored(c), p.dim, room(worker) + m * p.dim);
-    double sum = read_bias(p.biases, class_of(begin + c));
-    if (p.subtract_log_q) sum -= std::log(p.sampled_expected_count[begin + c]);
-    offset[m] = static_cast<T>(sum);
+    offset[m] = column_offset(begin + c);
   }
 }
 
@@ -89,6 +95,7 @@ void Step<T>::add_column_gradients(const Columns<T>& columns, const T* e, int64_
 }
 
 #define INSTANTIATE(T)                                                                                          \
+  template T Step<T>::column_offset(int64_t) const;                                                             \
   template void Step<T>::read_columns(int64_t, int64_t, int, int64_t, int, const T**, T*);                      \
   template void Step<T>::column_outputs(int64_t, int64_t, T*, T**) const;                                       \
   template Touch Step<T>::column_output_lines(int64_t, int64_t) const;                                          \

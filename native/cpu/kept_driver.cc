@@ -29,7 +29,8 @@ Status run_kept(Step<T>& s) {
   const int NR = s.NR, threads = s.threads;
   const int64_t dim = p.dim, tiles = s.tiles_of(p.num_sampled), stride = tiles * s.MR * NR;
   const int64_t block = strips_per_block(tiles * s.MR, sizeof(T), dim, NR, s.strips());
-  const int64_t together = strips_together(block, threads, tiles * s.MR * dim * static_cast<int64_t>(sizeof(T)));
+  const int64_t dim_bytes = dim * static_cast<int64_t>(sizeof(T));
+  const int64_t together = strips_together(block, threads, tiles * s.MR * dim_bytes, NR * dim_bytes);
   const int64_t panel_stride = block * NR * NR;
 
   Columns<T> columns;

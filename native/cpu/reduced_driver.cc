@@ -50,7 +50,7 @@ Reduced::Reduced(Step<float>& step)
       tiles((p.num_sampled + MR - 1) / MR),
       depth((dim + k.dims_per_step - 1) / k.dims_per_step * k.dims_per_step / 2),
       block(strips_per_block(tiles * MR, 2, dim, NR, s.strips())),
-      together(strips_together(block, s.threads, tiles * MR * dim * 2)),
+      together(strips_together(block, s.threads, tiles * MR * dim * 2, NR * dim * 3)),
       e_stride(tiles * MR * NR / 2),
       panel_stride(block * NR / 2 * NR),
       transposed_size((dim + MR) * NR) {}
@@ -161,8 +161,8 @@ void Reduced::add_column_gradients(int64_t first, int64_t n, float* weight_rows,
 bool can_reduce(const Step<float>& s) {
   const SampledProblem& p = s.p;
   const Shard* end = p.weights.shards + p.weights.num_shards;
-  return p.reduced_precision && p.numerics == Numerics::stable && kernels().bfloat16 && can_keep(s) &&
-         p.inputs_dtype == DType::bfloat16 &&
+  return p.reduced_precision && p.dim <= kLongestRow && p.numerics == Numerics::stable && kernels().bfloat16 &&
+         can_keep(s) && p.inputs_dtype == DType::bfloat16 &&
          std::all_of(p.weights.shards, end, [](const Shard& shard) { return shard.dtype == DType::bfloat16; });
 }
 

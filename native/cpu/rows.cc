@@ -24,25 +24,26 @@ const T* Step<T>::input_rows(int64_t strip, T* room) const {
 }
 
 template <class T>
-const T* Step<T>::input_row(int64_t row, T* room) const {
-  const char* data = static_cast<const char*>(p.inputs) + static_cast<size_t>(row * p.dim) * size_of(p.inputs_dtype);
-  return read_row(k, {data, p.inputs_dtype}, p.dim, room);
+const T* Step<T>::input_row(int64_t row, int64_t d, int64_t n, T* room) const {
+  return read_row(k, from_dim({p.inputs, p.inputs_dtype}, row * p.dim + d), n, room);
+}
+
+template <class T>
+double Step<T>::label_offset(int64_t label) const {
+  const double bias = read_bias(p.biases, p.labels[label]);
+  return p.subtract_log_q ? bias - std::log(p.true_expected_count[label]) : bias;
 }
 
 template <class T>
 void Step<T>::find_true_logits(int64_t strip, int worker, const T* rows) {
   const int64_t begin = strip * NR * p.num_true, end = begin + rows_of(strip) * p.num_true;
   double* logits = true_logits(strip, worker);
-  T* label_room = room(worker) + NR * p.dim;
   for (int64_t i = begin; i < end; ++i) {
     if ((i - begin) % kAhead == 0) {
       for (int64_t j = i; j < std::min(i + kAhead, end); ++j) prefetch_row(stored_row(p.weights, p.labels[j]));
     }
-    const int64_t label = p.labels[i];
-    const T* weights = read_row(k, stored_row(p.weights, label), p.dim, label_room);
-    double offset = read_bias(p.biases, label);
-    if (p.subtract_log_q) offset -= std::log(p.true_expected_count[i]);
-    logits[i - begin] = k.dot(rows + (i - begin) / p.num_true * p.dim, weights, p.dim) + offset;
+    const T* weights = read_row(k, stored_row(p.weights, p.labels[i]), p.dim, label_room(worker));
+    logits[i - begin] = k.dot(rows + (i - begin) / p.num_true * p.dim, weights, p.dim) + label_offset(i);
   }
 }
 
@@ -124,28 +125,33 @@ void Step<T>::write_input_gradients(int64_t strip, int worker, const T* transpos
   T* out = static_cast<T*>(p.input_gradients) + first * p.dim;
   k.unpack_strip(transposed, rows, p.dim, scale + first, out);
   const double* dz = true_dz(strip, worker);
-  const auto label_weights = [&](int64_t i) {
-    return read_row(k, stored_row(p.weights, p.labels[first * p.num_true + i]), p.dim, room(worker));
+  for (int64_t r = 0; r < rows; ++r) {
+    add_true_classes(first + r, dz + r * p.num_true, 0, p.dim, worker, out + r * p.dim);
+  }
+}
+
+template <class T>
+void Step<T>::add_true_classes(int64_t row, const double* dz, int64_t d, int64_t n, int worker, T* out) const {
+  const auto label_weights = [&](int64_t j) {
+    return read_row(k, from_dim(stored_row(p.weights, p.labels[row * p.num_true + j]), d), n, label_room(worker));
   };
   if (p.num_true <= kFewLabels) {
-    for (int64_t i = 0; i < rows * p.num_true; ++i)
-      k.add_scaled(static_cast<T>(dz[i]), label_weights(i), p.dim, out + i / p.num_true * p.dim);
+    for (int64_t j = 0; j < p.num_true; ++j) k.add_scaled(static_cast<T>(dz[j]), label_weights(j), n, out);
     return;
   }
-  double* sum = worker_sums + worker * p.dim;
-  for (int64_t r = 0; r < rows; ++r, out += p.dim) {
-    std::copy(out, out + p.dim, sum);
-    for (int64_t i = r * p.num_true; i < (r + 1) * p.num_true; ++i) {
-      const T* weights = label_weights(i);
-      for (int64_t d = 0; d < p.dim; ++d) sum[d] += dz[i] * static_cast<double>(weights[d]);
-    }
-    for (int64_t d = 0; d < p.dim; ++d) out[d] = static_cast<T>(sum[d]);
+  double* sum = worker_sums + worker * std::min(p.dim, kLongestRow);
+  std::copy(out, out + n, sum);
+  for (int64_t j = 0; j < p.num_true; ++j) {
+    const T* weights = label_weights(j);
+    for (int64_t i = 0; i < n; ++i) sum[i] += dz[j] * static_cast<double>(weights[i]);
   }
+  for (int64_t i = 0; i < n; ++i) out[i] = static_cast<T>(sum[i]);
 }
 
 #define INSTANTIATE(T)                                                       \
   template const T* Step<T>::input_rows(int64_t, T*) const;                  \
-  template const T* Step<T>::input_row(int64_t, T*) const;                   \
+  template const T* Step<T>::input_row(int64_t, int64_t, int64_t, T*) const; \
+  template double Step<T>::label_offset(int64_t) const;                      \
   template void Step<T>::find_true_logits(int64_t, int, const T*);           \
   template void Step<T>::exclude_hits(int64_t, int64_t, int64_t, T*) const;  \
   template void Step<T>::include_true_logits(int64_t, int);                  \
@@ -154,7 +160,8 @@ void Step<T>::write_input_gradients(int64_t strip, int worker, const T* transpos
   template void Step<T>::see_logits(int64_t, int64_t, int64_t, T*);          \
   template void Step<T>::activate(int64_t, int, int64_t, T*);                \
   template void Step<T>::clear_padding(int64_t, int64_t, int64_t, T*) const; \
-  template void Step<T>::write_input_gradients(int64_t, int, const T*);
+  template void Step<T>::write_input_gradients(int64_t, int, const T*);      \
+  template void Step<T>::add_true_classes(int64_t, const double*, int64_t, int64_t, int, T*) const;
 INSTANTIATE(float)
 INSTANTIATE(double)
 #undef INSTANTIATE

@@ -44,9 +44,10 @@ void Step<T>::plan_rows(bool at_once) {
   scratch.plan(own_logits ? worker_true_logits : all_true_logits, own_logits ? own : labels);
   scratch.plan(own_dz ? worker_true_dz : all_true_dz, own_dz ? own : labels);
   if (p.bias_gradients.values) scratch.plan(column_bias_gradients, p.num_sampled);
-  worker_rows_size = std::max(NR + 1, MR) * p.dim;
+  const int64_t longest = std::min(p.dim, kLongestRow);
+  worker_rows_size = std::max(NR + 1, MR) * longest;
   const bool merges = p.weight_gradients.values && (p.weight_gradients.merged || full);
-  if (merges || (p.input_gradients && p.num_true > kFewLabels)) scratch.plan(worker_sums, threads * p.dim);
+  if (merges || (p.input_gradients && p.num_true > kFewLabels)) scratch.plan(worker_sums, threads * longest);
   scratch.plan(worker_rows, threads * worker_rows_size);
 }
 

@@ -4,6 +4,7 @@
 // The full softmax is a sampled one whose columns are all classes, and whose true logits do not count beside them.
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <cstdint>
 
@@ -46,7 +47,8 @@ struct Step {
   double* sum = nullptr;
   double* scale = nullptr;
   double* column_bias_gradients = nullptr;  // [S], sums of the columns; null where biases want none
-  T* worker_rows = nullptr;                 // [threads][max(NR + 1, MR)][D] converted rows; a strip's, then a label's
+  // Of rows, up to kLongestRow dims.
+  T* worker_rows = nullptr;  // [threads][max(NR + 1, MR)][D] converted rows; a strip's, then a label's
   int64_t worker_rows_size = 0;
   double* worker_sums = nullptr;  // [threads][D], where rows are merged or have many labels
   // Logits of the true classes, and their gradients: a worker's own, for the strips that it has at hand. All of them
@@ -62,6 +64,7 @@ struct Step {
   double upstream(int64_t row) const { return p.upstream_scale * (p.upstream ? p.upstream[row] : 1.0); }
   bool aborted() const { return p.abort_flag && p.abort_flag->load(std::memory_order_relaxed) != 0; }
   T* room(int worker) const { return worker_rows + worker * worker_rows_size; }
+  T* label_room(int worker) const { return room(worker) + NR * std::min(p.dim, kLongestRow); }
 
   double* true_logits(int64_t strip, int worker) const {
     return all_true_logits ? all_true_logits + strip * NR * p.num_true : worker_true_logits + own_labels(strip, worker);
@@ -88,7 +91,10 @@ struct Step {
   // ---- rows.cc
   // The strip's rows as T: the caller's own memory, or converted into `room`.
   const T* input_rows(int64_t strip, T* room) const;
-  const T* input_row(int64_t row, T* room) const;
+  // `n` elements of one, from dim `d` on.
+  const T* input_row(int64_t row, int64_t d, int64_t n, T* room) const;
+  // What is added to the logit of a label, [B * T].
+  double label_offset(int64_t label) const;
   // true_logits of the strip's rows.
   void find_true_logits(int64_t strip, int worker, const T* rows);
   // Leaves the accidental hits of the strip's rows out of z, which holds columns [begin, begin + count).
@@ -105,12 +111,16 @@ struct Step {
   void finish_rows(int64_t strip, int worker);
   // input_gradients of the strip: scale * transposed [D][NR], plus the true classes' part.
   void write_input_gradients(int64_t strip, int worker, const T* transposed);
+  // out += the true classes' part of a row's input gradient, `n` elements from dim `d` on; dz: the row's true_dz.
+  void add_true_classes(int64_t row, const double* dz, int64_t d, int64_t n, int worker, T* out) const;
 
   // Zeroes what the strip's e, `padded` columns of it, holds beyond its rows and columns: the class gradients sum over
   // whole strips, the input gradients over whole tiles.
   void clear_padding(int64_t strip, int64_t columns, int64_t padded, T* e) const;
 
   // ---- columns.cc
+  // What is added to the logits of a column.
+  T column_offset(int64_t column) const;
   // The rows and offsets of the `height` columns of one tile, of `count` from `begin` on; what is beyond them is null
   // and zero.
   void read_columns(int64_t begin, int64_t count, int height, int64_t tile, int worker, const T** rows, T* offset);
@@ -132,7 +142,10 @@ struct Step {
   // Whether the columns' gradients are summed into [S][D] of our own before they are added to the caller's rows.
   bool sums_columns_apart() const;
   void clear_merged();
-  // The rows that unmerged gradients have for the labels of a strip.
+  // The rows that unmerged gradients have for the labels of a strip: of weights, the dims [d, d + n) of rows [NR][n];
+  // of biases; of both, of whole rows.
+  void write_label_rows(int64_t strip, int worker, const T* rows, int64_t d, int64_t n);
+  void write_label_biases(int64_t strip, int worker);
   void write_label_gradients(int64_t strip, int worker, const T* rows);
   // What remains when all columns are summed: rows that several slots share, and the biases.
   void finish_class_gradients(const T* unmerged);
@@ -165,6 +178,10 @@ bool can_keep(const Step<T>& step);
 // As run_kept, in bfloat16 where the processor multiplies it and the caller lets us.
 bool can_reduce(const Step<float>& step);
 Status run_reduced(Step<float>& step);
+
+// For long rows: a slice of the dims at a time, so that no row is ever packed whole.
+template <class T>
+Status run_sliced(Step<T>& step);
 
 // Columns and logits are formed a block at a time, twice where gradients are wanted: five matrix products for three,
 // in little memory for any number of columns.

@@ -19,7 +19,7 @@ using namespace sampled_softmax;
 
 namespace {
 
-enum class Driver { grouped, ranged, kept, reduced, streamed };
+enum class Driver { grouped, ranged, kept, reduced, streamed, sliced };
 
 template <class T>
 void run(Case& c, bool full, Driver driver, int threads) {
@@ -32,6 +32,7 @@ void run(Case& c, bool full, Driver driver, int threads) {
   if (driver == Driver::ranged) status = run_ranged(step);
   if (driver == Driver::kept) status = run_kept(step);
   if (driver == Driver::streamed) status = run_streamed(step);
+  if (driver == Driver::sliced) status = run_sliced(step);
   CHECK(status.ok(), "%s", status.message);
 }
 
@@ -50,11 +51,13 @@ Outputs run(Case& c, bool full, Driver driver, int threads) {
 bool can_run(const Case& c, bool full, Driver driver) {
   // A set with products of bfloat16 has another set's kernels for all else, which have a run of their own.
   if (kernels().bfloat16 && driver != Driver::reduced) return false;
+  if (c.p.dim > kLongestRow) return driver == Driver::sliced;
   const Step<float> step(c.p, full, 1);
   switch (driver) {
     case Driver::grouped: return c.p.float64 ? can_group(Step<double>(c.p, full, 1)) : can_group(step);
     case Driver::ranged: return c.p.num_sampled > 0;  // there are no ranges of none
     case Driver::reduced: return can_reduce(step);
+    case Driver::sliced: return c.p.dim > 0;  // no dims are no slices
     default: return true;
   }
 }
@@ -64,7 +67,8 @@ void compare(const Shape& shape, const Options& o, uint32_t seed) {
   const Reference reference_values = reference(c.p, o.full);
   const std::vector<double>* want[] = {&reference_values.losses, &reference_values.inputs, &reference_values.weights,
                                        &reference_values.biases};
-  for (Driver driver : {Driver::grouped, Driver::ranged, Driver::kept, Driver::reduced, Driver::streamed}) {
+  for (Driver driver :
+       {Driver::grouped, Driver::ranged, Driver::kept, Driver::reduced, Driver::streamed, Driver::sliced}) {
     if (!can_run(c, o.full, driver)) continue;
     const Outputs got = run(c, o.full, driver, 3);
     const double tolerance = o.float64                           ? 1e-12
