@@ -11,15 +11,24 @@
 
 namespace sampled_softmax {
 
+template <class Item, class RowOf>
+void sort_slots(RowOf&& row_of, IdVector& order) {
+  std::vector<Item> keyed(order.size());
+  for (size_t k = 0; k < keyed.size(); ++k) {
+    keyed[k].key = static_cast<decltype(Item::key)>(row_of(static_cast<int64_t>(k)));
+    keyed[k].item = static_cast<decltype(Item::item)>(k);
+  }
+  sort_by_key(keyed);
+  for (size_t i = 0; i < keyed.size(); ++i) order.set(i, static_cast<int64_t>(keyed[i].item));
+}
+
 // Slots [0, slots) by row_of(slot), which is in [0, rows); those of one row in their own order.
 template <class RowOf>
 IdVector slots_by_row(int64_t slots, int64_t rows, RowOf&& row_of) {
   IdVector order(static_cast<size_t>(slots), slots > INT32_MAX);
   if (rows > 2 * slots) {
-    std::vector<Keyed> keyed(static_cast<size_t>(slots));
-    for (int64_t k = 0; k < slots; ++k) keyed[static_cast<size_t>(k)] = {row_of(k), k};
-    sort_by_key(keyed);
-    for (size_t i = 0; i < keyed.size(); ++i) order.set(i, keyed[i].item);
+    if (rows <= kNarrowKeys && slots <= kNarrowKeys) sort_slots<NarrowKeyed>(row_of, order);
+    else sort_slots<Keyed>(row_of, order);
     return order;
   }
   IdVector next(static_cast<size_t>(rows) + 1, slots > INT32_MAX);  // place of each row's next slot

@@ -22,6 +22,9 @@ constexpr int64_t kMostColumnsPerTask = 16 * kMostColumnsPerTile;
 constexpr int64_t kLongestPacked = 8192;
 // Longer rows are nowhere whole: 32 of a few hundred thousand dims are larger than all that a call may take.
 constexpr int64_t kLongestRow = 32768;
+// Uses of class rows that are added to shared rows at a time, and columns whose sums wait for that: it takes up to 32
+// bytes for each use.
+constexpr int64_t kMostUses = int64_t{1} << 19;
 constexpr int64_t kMostTogether = 4;  // consecutive strips that a task has at hand; Step::own_labels counts on it
 
 // Strips whose logits or probabilities, of `size` bytes, are kept at a time: blocks of nearly one size. More rows mean

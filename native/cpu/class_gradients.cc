@@ -22,7 +22,8 @@ bool Step<T>::sums_columns_apart() const {
 // Rows of a merged gradient may have no slot at all, or labels alone.
 template <class T>
 void Step<T>::clear_merged() {
-  const RowGradients& g = p.weight_gradients;
+  const RowGradients &g = p.weight_gradients, &biases = p.bias_gradients;
+  if (biases.values && (biases.merged || full)) std::fill_n(static_cast<T*>(biases.values), biases.num_rows, T(0));
   if (!g.values || !g.merged) return;
   constexpr int64_t kRows = 256;
   T* values = static_cast<T*>(g.values);
@@ -33,24 +34,26 @@ void Step<T>::clear_merged() {
 }
 
 template <class T>
-void Step<T>::write_bias_gradients() {
+void Step<T>::write_bias_gradients(int64_t first, int64_t last) {
   const RowGradients& g = p.bias_gradients;
   T* values = static_cast<T*>(g.values);
+  const int64_t labels = p.batch * p.num_true;
+  const double* column_sums = column_bias_gradients - first_column;
   if (!g.merged && !full) {
-    for (int64_t c = 0; c < p.num_sampled; ++c)
-      values[row_of_column(p, full, g, c)] = static_cast<T>(column_bias_gradients[c]);
+    for (int64_t use = std::max(first, labels); use < last; ++use)
+      values[row_of_use(p, full, g, use)] = static_cast<T>(column_sums[use - labels]);
     return;
   }
-  const int64_t labels = p.batch * p.num_true, slots = labels + p.num_sampled;
-  const auto row_of = [&](int64_t use) { return row_of_use(p, full, g, use); };
-  const IdVector order = slots_by_row(slots, g.num_rows, row_of);
-  std::fill(values, values + g.num_rows, T(0));
-  for (int64_t i = 0; i < slots;) {
-    const int64_t row = row_of(order[static_cast<size_t>(i)]);
-    double total = 0;
-    for (; i < slots && row_of(order[static_cast<size_t>(i)]) == row; ++i) {
-      const int64_t slot = order[static_cast<size_t>(i)];
-      total += slot < labels ? all_true_dz[slot] : column_bias_gradients[slot - labels];
+  const IdVector order =
+      slots_by_row(last - first, g.num_rows, [&](int64_t i) { return row_of_use(p, full, g, first + i); });
+  const auto use_at = [&](int64_t i) { return first + order[static_cast<size_t>(i)]; };
+  const auto row_at = [&](int64_t i) { return row_of_use(p, full, g, use_at(i)); };
+  for (int64_t i = 0; i < last - first;) {
+    const int64_t row = row_at(i);
+    double total = static_cast<double>(values[row]);
+    for (; i < last - first && row_at(i) == row; ++i) {
+      const int64_t use = use_at(i);
+      total += use < labels ? all_true_dz[use - first_label] : column_sums[use - labels];
     }
     values[row] = static_cast<T>(total);
   }
@@ -86,38 +89,50 @@ void Step<T>::write_label_gradients(int64_t strip, int worker, const T* rows) {
 }
 
 template <class T>
-void Step<T>::finish_class_gradients(const T* unmerged) {
-  if (p.weight_gradients.values && (p.weight_gradients.merged || full)) merge_class_gradients(unmerged);
-  if (p.bias_gradients.values) write_bias_gradients();
+void Step<T>::finish_labels(int64_t strip) {
+  const int64_t end = std::min(strip * NR, p.batch) * p.num_true;
+  if (end - first_label < kMostUses) return;
+  finish_class_gradients(first_label, end, nullptr);
+  first_label = end;
 }
 
 template <class T>
-void Step<T>::merge_class_gradients(const T* unmerged) {
-  const int64_t labels = p.batch * p.num_true, slots = labels + (unmerged ? p.num_sampled : 0);
+void Step<T>::finish_class_gradients(int64_t first, int64_t last, const T* unmerged) {
+  for (; first < last; first += kMostUses) {
+    const int64_t end = std::min(first + kMostUses, last);
+    if (p.weight_gradients.values && (p.weight_gradients.merged || full)) merge_class_gradients(first, end, unmerged);
+    if (p.bias_gradients.values) write_bias_gradients(first, end);
+  }
+}
+
+template <class T>
+void Step<T>::merge_class_gradients(int64_t first, int64_t last, const T* unmerged) {
   const RowGradients& g = p.weight_gradients;
-  const auto row_of = [&](int64_t use) { return row_of_use(p, full, g, use); };
-  const IdVector order = slots_by_row(slots, g.num_rows, row_of);
-  constexpr int64_t kSlots = 64;  // a task has the rows that begin among these
-  parallel_for((slots + kSlots - 1) / kSlots, threads, [&](int64_t task, int worker) {
-    const int64_t end = std::min(slots, (task + 1) * kSlots);
-    const auto row_at = [&](int64_t i) { return row_of(order[static_cast<size_t>(i)]); };
+  const int64_t labels = p.batch * p.num_true;
+  const int64_t uses = (unmerged ? last : std::min(last, labels)) - first;
+  if (uses <= 0) return;
+  const IdVector order = slots_by_row(uses, g.num_rows, [&](int64_t i) { return row_of_use(p, full, g, first + i); });
+  const auto use_at = [&](int64_t i) { return first + order[static_cast<size_t>(i)]; };
+  const auto row_at = [&](int64_t i) { return row_of_use(p, full, g, use_at(i)); };
+  constexpr int64_t kUses = 64;  // a task has the rows that begin among these
+  parallel_for((uses + kUses - 1) / kUses, threads, [&](int64_t task, int worker) {
+    const int64_t end = std::min(uses, (task + 1) * kUses);
     double* sum = worker_sums + worker * std::min(p.dim, kLongestRow);
-    int64_t i = task * kSlots;
+    int64_t i = task * kUses;
     while (i > 0 && i < end && row_at(i) == row_at(i - 1)) ++i;
     while (i < end) {
       const int64_t row = row_at(i);
-      const int64_t first = i;
-      while (i < slots && row_at(i) == row) ++i;
+      const int64_t begin = i;
+      while (i < uses && row_at(i) == row) ++i;
       for (int64_t d0 = 0; d0 < p.dim; d0 += kLongestRow) {
         const int64_t n = std::min(kLongestRow, p.dim - d0);
         T* out = static_cast<T*>(p.weight_gradients.values) + row * p.dim + d0;
         std::copy(out, out + n, sum);
-        for (int64_t j = first; j < i; ++j) {
-          const int64_t slot = order[static_cast<size_t>(j)];
-          const bool label = slot < labels;
-          const T* x =
-              label ? input_row(slot / p.num_true, d0, n, room(worker)) : unmerged + (slot - labels) * p.dim + d0;
-          const double by = label ? all_true_dz[slot] : 1;
+        for (int64_t j = begin; j < i; ++j) {
+          const int64_t use = use_at(j), column = use - labels - first_column;
+          const bool label = use < labels;
+          const T* x = label ? input_row(use / p.num_true, d0, n, room(worker)) : unmerged + column * p.dim + d0;
+          const double by = label ? all_true_dz[use - first_label] : 1;
           for (int64_t d = 0; d < n; ++d) sum[d] += by * static_cast<double>(x[d]);
         }
         for (int64_t d = 0; d < n; ++d) out[d] = static_cast<T>(sum[d]);
@@ -132,7 +147,8 @@ void Step<T>::merge_class_gradients(const T* unmerged) {
   template void Step<T>::write_label_rows(int64_t, int, const T*, int64_t, int64_t); \
   template void Step<T>::write_label_biases(int64_t, int);                           \
   template void Step<T>::write_label_gradients(int64_t, int, const T*);              \
-  template void Step<T>::finish_class_gradients(const T*);
+  template void Step<T>::finish_labels(int64_t);                                     \
+  template void Step<T>::finish_class_gradients(int64_t, int64_t, const T*);
 INSTANTIATE(float)
 INSTANTIATE(double)
 #undef INSTANTIATE

@@ -55,7 +55,7 @@ template <class T>
 void Step<T>::column_outputs(int64_t begin, int64_t count, T* weight_rows, T** out) const {
   const bool apart = sums_columns_apart();
   for (int64_t c = begin; c < begin + count; ++c) {
-    out[c - begin] = weight_rows + (apart ? c : row_of_column(p, full, p.weight_gradients, c)) * p.dim;
+    out[c - begin] = weight_rows + (apart ? c - first_column : row_of_column(p, full, p.weight_gradients, c)) * p.dim;
   }
 }
 
@@ -68,7 +68,7 @@ Touch Step<T>::column_output_lines(int64_t begin, int64_t count) const {
 
 template <class T>
 void Step<T>::add_column_biases(int64_t begin, int64_t count, const double* sums, bool add) {
-  double* total = column_bias_gradients + begin;
+  double* total = column_bias_gradients + begin - first_column;
   for (int64_t c = 0; c < count; ++c) total[c] = add ? total[c] + sums[c] : sums[c];
 }
 
@@ -88,7 +88,7 @@ void Step<T>::add_column_gradients(const Columns<T>& columns, const T* e, int64_
     }
     if (column_bias_gradients) {
       double sums[kMostColumnsPerTask];
-      k.column_sums(et, strip_stride, count, n, scale + first * NR, sums);
+      k.column_sums(et, strip_stride, count, n, scale_of(first), sums);
       add_column_biases(columns.begin + begin, count, sums, first > 0);
     }
   });

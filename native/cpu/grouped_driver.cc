@@ -21,6 +21,7 @@ namespace {
 // Bytes of a worker's packed class rows, and of what a worker has of the strips at hand: all stay in an L2 cache.
 constexpr int64_t kTilesAtMost = 512 * 1024, kAtHand = 512 * 1024;
 constexpr int64_t kMostGroups = 16;
+constexpr int64_t kMostRows = kMiB;  // whose state is at hand
 
 // Enough for the threads, and to end together; few enough that to add them up costs little.
 int64_t groups_of(int64_t strips) {
@@ -54,7 +55,7 @@ struct GroupSums {
       }
       if (biases) {
         double total[kMostColumnsPerTask];
-        s.k.column_sums(e + begin * s.NR, stride, count, n, s.scale + first * s.NR, total);
+        s.k.column_sums(e + begin * s.NR, stride, count, n, s.scale_of(first), total);
         for (int64_t c = 0; c < count; ++c) biases[at + c] = add ? biases[at + c] + total[c] : total[c];
       }
     }
@@ -95,7 +96,8 @@ struct GroupSums {
 template <class T>
 bool can_group(const Step<T>& s) {
   const int64_t columns = s.tiles_of(s.p.num_sampled) * s.MR, size = static_cast<int64_t>(sizeof(T));
-  return columns * s.p.dim * size <= kTilesAtMost && columns * s.NR * size <= kAtHand && s.strips() > 1;
+  return columns * s.p.dim * size <= kTilesAtMost && columns * s.NR * size <= kAtHand && s.strips() > 1 &&
+         s.p.batch <= kMostRows;
 }
 
 template <class T>
@@ -112,7 +114,7 @@ Status run_grouped(Step<T>& s) {
   T *worker_e = nullptr, *worker_panels = nullptr, *unmerged = nullptr;
   GroupSums<T> sums;
   WorkerRooms<T> rooms(s, together);
-  s.plan_rows(true);
+  s.plan_rows(strips, count, true);
   s.scratch.plan(worker_tiles, workers * tiles_size);
   s.scratch.plan(worker_offset, workers * padded);
   s.scratch.plan(worker_e, workers * e_size);
@@ -142,7 +144,7 @@ Status run_grouped(Step<T>& s) {
   if (s.aborted()) return Status::error(Code::aborted, "aborted");
   s.clear_merged();
   sums.add_up(s, groups, unmerged ? unmerged : static_cast<T*>(p.weight_gradients.values));
-  s.finish_class_gradients(unmerged);
+  s.finish_class_gradients(0, s.uses(), unmerged);
   return {};
 }
 

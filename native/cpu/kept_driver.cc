@@ -37,7 +37,7 @@ Status run_kept(Step<T>& s) {
   columns.count = p.num_sampled;
   T *e = nullptr, *panels = nullptr, *unmerged = nullptr;
   WorkerRooms<T> rooms(s, together);
-  s.plan_rows(true);
+  s.plan_rows(block, p.num_sampled, true);
   s.scratch.plan(columns.tiles, tiles * s.MR * dim + kTileSlack);
   s.scratch.plan(columns.offset, tiles * s.MR);
   s.scratch.plan(e, block * stride);
@@ -51,6 +51,7 @@ Status run_kept(Step<T>& s) {
   T* weight_rows = unmerged ? unmerged : static_cast<T*>(p.weight_gradients.values);
   for (int64_t first = 0; first < s.strips(); first += block) {
     const int64_t n = std::min(block, s.strips() - first);
+    s.first_strip = first;
     parallel_for((n + together - 1) / together, threads, [&](int64_t task, int worker) {
       if (s.aborted()) return;
       const int64_t q = task * together;
@@ -58,12 +59,14 @@ Status run_kept(Step<T>& s) {
                      panels ? panels + q * NR * NR : nullptr, panel_stride);
     });
     if (s.aborted()) return Status::error(Code::aborted, "aborted");
-    if (!weight_rows && !s.column_bias_gradients) continue;
-    const bool add = first > 0 || (p.weight_gradients.merged && !unmerged);
-    s.add_column_gradients(columns, e, stride, first, n, panels, panel_stride, weight_rows, add);
+    if (weight_rows || s.column_bias_gradients) {
+      const bool add = first > 0 || (p.weight_gradients.merged && !unmerged);
+      s.add_column_gradients(columns, e, stride, first, n, panels, panel_stride, weight_rows, add);
+    }
+    s.finish_labels(first + n);
   }
   if (s.aborted()) return Status::error(Code::aborted, "aborted");
-  s.finish_class_gradients(unmerged);
+  s.finish_class_gradients(s.first_label, s.uses(), unmerged);
   return {};
 }
 

@@ -74,7 +74,7 @@ struct Ranged {
 template <class T>
 Status Ranged<T>::plan() {
   Scratch& scratch = s.scratch;
-  s.plan_rows(false);
+  s.plan_rows(s.strips(), p.num_sampled, false);
   scratch.plan(inputs, rows * dim);
   scratch.plan(worker_tiles, s.threads * (kColumns * dim + kTileSlack));
   scratch.plan(worker_offset, s.threads * kColumns);
@@ -243,7 +243,7 @@ Status run_ranged(Step<T>& s) {
                  [&](int64_t range, int worker) { ranged.add_class_gradients(range, worker); });
   }
   if (s.aborted()) return Status::error(Code::aborted, "aborted");
-  s.finish_class_gradients(ranged.unmerged);
+  s.finish_class_gradients(0, s.uses(), ranged.unmerged);
   return {};
 }
 

@@ -57,7 +57,7 @@ Reduced::Reduced(Step<float>& step)
 
 Status Reduced::plan() {
   Scratch& scratch = s.scratch;
-  s.plan_rows(true);
+  s.plan_rows(block, p.num_sampled, true);
   scratch.plan(tiles_along_dims, tiles * MR * depth + kTileSlack);
   scratch.plan(tiles_along_columns, tiles * MR * depth + kTileSlack);
   scratch.plan(offset, tiles * MR);
@@ -113,12 +113,12 @@ void Reduced::process_strips(int64_t first, int64_t q0, int64_t count, int worke
     s.clear_padding(strip, p.num_sampled, tiles * MR, zq);
     // Before they are rounded: what is left of a sum whose terms cancel should not be their rounding.
     if (strip_column_sums) {
-      s.k.column_sums(zq, 0, p.num_sampled, 1, s.scale + strip * NR, strip_column_sums + (q0 + q) * p.num_sampled);
+      s.k.column_sums(zq, 0, p.num_sampled, 1, s.scale_of(strip), strip_column_sums + (q0 + q) * p.num_sampled);
     }
     k.round(zq, tiles, columns + q * e_stride, e_along_rows + (q0 + q) * e_stride);
     const float* rows = s.input_rows(strip, room);
     if (panels) {
-      k.pack_panels(rows, s.rows_of(strip), dim, s.scale + strip * NR, panels + (q0 + q) * NR / 2 * NR, panel_stride);
+      k.pack_panels(rows, s.rows_of(strip), dim, s.scale_of(strip), panels + (q0 + q) * NR / 2 * NR, panel_stride);
     }
     s.write_label_gradients(strip, worker, rows);
   }
@@ -175,16 +175,19 @@ Status run_reduced(Step<float>& s) {
   float* weight_rows = r.unmerged ? r.unmerged : static_cast<float*>(p.weight_gradients.values);
   for (int64_t first = 0; first < s.strips(); first += r.block) {
     const int64_t n = std::min(r.block, s.strips() - first);
+    s.first_strip = first;
     parallel_for((n + r.together - 1) / r.together, s.threads, [&](int64_t task, int worker) {
       const int64_t q = task * r.together;
       if (!s.aborted()) r.process_strips(first, q, std::min(r.together, n - q), worker);
     });
     if (s.aborted()) return Status::error(Code::aborted, "aborted");
-    if (!weight_rows && !s.column_bias_gradients) continue;
-    r.add_column_gradients(first, n, weight_rows, first > 0 || (p.weight_gradients.merged && !r.unmerged));
+    if (weight_rows || s.column_bias_gradients) {
+      r.add_column_gradients(first, n, weight_rows, first > 0 || (p.weight_gradients.merged && !r.unmerged));
+    }
+    s.finish_labels(first + n);
   }
   if (s.aborted()) return Status::error(Code::aborted, "aborted");
-  s.finish_class_gradients(r.unmerged);
+  s.finish_class_gradients(s.first_label, s.uses(), r.unmerged);
   return {};
 }
 

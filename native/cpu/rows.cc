@@ -64,52 +64,51 @@ void Step<T>::include_true_logits(int64_t strip, int worker) {
   if (full) return;
   const double* logits = true_logits(strip, worker);
   for (int64_t i = 0; i < rows_of(strip) * p.num_true; ++i) {
-    T& largest = max[strip * NR + i / p.num_true];
+    T& largest = max_of(strip)[i / p.num_true];
     largest = std::max(largest, static_cast<T>(logits[i]));
   }
 }
 
 template <class T>
 void Step<T>::start_rows(int64_t strip, int worker) {
-  const int64_t row = strip * NR;
-  std::fill(sum + row, sum + row + NR, 0.0);
-  std::fill(max + row, max + row + NR, -std::numeric_limits<T>::infinity());
+  std::fill_n(sum_of(strip), NR, 0.0);
+  std::fill_n(max_of(strip), NR, -std::numeric_limits<T>::infinity());
   if (p.loss == Loss::softmax) include_true_logits(strip, worker);
 }
 
 template <class T>
 void Step<T>::see_logits(int64_t strip, int64_t begin, int64_t count, T* z) {
   exclude_hits(strip, begin, count, z);
-  if (p.loss == Loss::softmax) k.row_max(z, count, max + strip * NR);
+  if (p.loss == Loss::softmax) k.row_max(z, count, max_of(strip));
 }
 
 template <class T>
 void Step<T>::activate(int64_t strip, int worker, int64_t columns, T* z) {
-  const int64_t row = strip * NR;
-  if (p.loss == Loss::logistic) k.logistic(z, columns, sum + row);
-  else k.exponentials(z, columns, max + row, sum + row);
+  if (p.loss == Loss::logistic) k.logistic(z, columns, sum_of(strip));
+  else k.exponentials(z, columns, max_of(strip), sum_of(strip));
   finish_rows(strip, worker);
 }
 
 template <class T>
 void Step<T>::finish_rows(int64_t strip, int worker) {
-  const int64_t begin = strip * NR, end = begin + rows_of(strip);
-  T* losses = static_cast<T*>(p.losses);
-  for (int64_t i = begin; i < end; ++i) {
-    double* logits = true_logits(strip, worker) + (i - begin) * p.num_true;
-    double* dz = true_dz(strip, worker) + (i - begin) * p.num_true;
+  const int64_t rows = rows_of(strip), first = strip * NR;
+  double *logits = true_logits(strip, worker), *dz = true_dz(strip, worker);
+  T* losses = static_cast<T*>(p.losses) + first;
+  double* scales = scale_of(strip);
+  for (int64_t r = 0; r < rows; ++r, logits += p.num_true, dz += p.num_true) {
+    const double largest = static_cast<double>(max_of(strip)[r]), total = sum_of(strip)[r], by = upstream(first + r);
     RowTerms terms;
     if (p.loss == Loss::logistic) {
-      terms = logistic_terms(logits, p.num_true, sum[i], upstream(i), dz);
+      terms = logistic_terms(logits, p.num_true, total, by, dz);
     } else if (p.numerics == Numerics::mindspore) {
-      terms = mindspore_terms<T>(logits, p.num_true, static_cast<double>(max[i]), sum[i], upstream(i), dz);
+      terms = mindspore_terms<T>(logits, p.num_true, largest, total, by, dz);
     } else {
-      terms = softmax_terms<T>(logits, p.num_true, static_cast<double>(max[i]), sum[i], full, upstream(i), dz);
+      terms = softmax_terms<T>(logits, p.num_true, largest, total, full, by, dz);
     }
-    losses[i] = static_cast<T>(terms.loss);
-    scale[i] = terms.scale;
+    losses[r] = static_cast<T>(terms.loss);
+    scales[r] = terms.scale;
   }
-  std::fill(scale + end, scale + begin + NR, 0.0);
+  std::fill(scales + rows, scales + NR, 0.0);
 }
 
 template <class T>
@@ -123,7 +122,7 @@ template <class T>
 void Step<T>::write_input_gradients(int64_t strip, int worker, const T* transposed) {
   const int64_t rows = rows_of(strip), first = strip * NR;
   T* out = static_cast<T*>(p.input_gradients) + first * p.dim;
-  k.unpack_strip(transposed, rows, p.dim, scale + first, out);
+  k.unpack_strip(transposed, rows, p.dim, scale_of(strip), out);
   const double* dz = true_dz(strip, worker);
   for (int64_t r = 0; r < rows; ++r) {
     add_true_classes(first + r, dz + r * p.num_true, 0, p.dim, worker, out + r * p.dim);

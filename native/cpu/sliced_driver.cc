@@ -70,7 +70,7 @@ struct Sliced {
 template <class T>
 Status Sliced<T>::plan() {
   Scratch& scratch = s.scratch;
-  s.plan_rows(false);
+  s.plan_rows(block, p.num_sampled, false);
   scratch.plan(z, shares * block * stride);
   scratch.plan(offset, stride / NR);
   scratch.plan(no_offset, kColumnsAtATime);
@@ -165,7 +165,7 @@ void Sliced<T>::add_gradients(int64_t first, int64_t n, int64_t slice, int worke
   T* sums = worker_sums ? worker_sums + worker * block * sums_size() : nullptr;
   for (int64_t q = 0; q < n && panels; ++q) {
     const T* rows = read_rows(first + q, slice, worker_rows + worker * strip_size());
-    s.k.pack_panels(rows, s.rows_of(first + q), width, s.scale + (first + q) * NR, panels + q * NR * NR, panel_stride);
+    s.k.pack_panels(rows, s.rows_of(first + q), width, s.scale_of(first + q), panels + q * NR * NR, panel_stride);
     s.write_label_rows(first + q, worker, rows, d, width);
   }
   if (sums && p.num_sampled == 0) std::fill(sums, sums + n * sums_size(), T(0));
@@ -192,7 +192,7 @@ template <class T>
 void Sliced<T>::write_input_gradients(int64_t strip, int64_t slice, int worker, const T* sums) {
   const int64_t first = strip * NR, d = slice * kSlice, width = width_of(slice);
   T* rows = worker_rows + worker * strip_size();
-  s.k.unpack_strip(sums, s.rows_of(strip), width, s.scale + first, rows);
+  s.k.unpack_strip(sums, s.rows_of(strip), width, s.scale_of(strip), rows);
   const double* dz = s.true_dz(strip, worker);
   for (int64_t r = 0; r < s.rows_of(strip); ++r) {
     T* row = rows + r * width;
@@ -215,6 +215,7 @@ Status run_sliced(Step<T>& s) {
   s.clear_merged();
   for (int64_t first = 0; first < s.strips() && !s.aborted(); first += sliced.block) {
     const int64_t n = std::min(sliced.block, s.strips() - first);
+    s.first_strip = first;
     parallel_for(n, s.threads, [&](int64_t q, int worker) { sliced.start_strip(first + q, worker); });
     parallel_for(sliced.shares * blocks_of_columns, s.threads, [&](int64_t task, int worker) {
       sliced.form_logits(first, n, task % sliced.shares, task / sliced.shares * kColumnsAtATime, worker);
@@ -230,7 +231,7 @@ Status run_sliced(Step<T>& s) {
     }
   }
   if (s.aborted()) return Status::error(Code::aborted, "aborted");
-  if (s.wants_gradients) s.finish_class_gradients(sliced.unmerged);
+  if (s.wants_gradients) s.finish_class_gradients(0, s.uses(), sliced.unmerged);
   return {};
 }
 

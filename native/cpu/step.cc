@@ -33,8 +33,8 @@ Step<T>::Step(const SampledProblem& problem, bool is_full, int num_threads)
       hits(p) {}
 
 template <class T>
-void Step<T>::plan_rows(bool at_once) {
-  const int64_t rows = strips() * NR;
+void Step<T>::plan_rows(int64_t strips_at_hand, int64_t columns_at_hand, bool at_once) {
+  const int64_t rows = strips_at_hand * NR;
   scratch.plan(max, rows);
   scratch.plan(sum, rows);
   scratch.plan(scale, rows);
@@ -42,8 +42,9 @@ void Step<T>::plan_rows(bool at_once) {
   const bool outlast = full || p.weight_gradients.merged || p.bias_gradients.merged;
   const bool own_logits = at_once && own < labels, own_dz = own_logits && !outlast;
   scratch.plan(own_logits ? worker_true_logits : all_true_logits, own_logits ? own : labels);
-  scratch.plan(own_dz ? worker_true_dz : all_true_dz, own_dz ? own : labels);
-  if (p.bias_gradients.values) scratch.plan(column_bias_gradients, p.num_sampled);
+  const int64_t kept = at_once ? std::min(labels, kMostUses + rows * p.num_true) : labels;
+  scratch.plan(own_dz ? worker_true_dz : all_true_dz, own_dz ? own : kept);
+  if (p.bias_gradients.values) scratch.plan(column_bias_gradients, columns_at_hand);
   const int64_t longest = std::min(p.dim, kLongestRow);
   worker_rows_size = std::max(NR + 1, MR) * longest;
   const bool merges = p.weight_gradients.values && (p.weight_gradients.merged || full);

@@ -42,11 +42,15 @@ struct Step {
   const Hits hits;
   Scratch scratch;
 
+  // What is at hand of the rows' state, of the labels' gradients and of the columns' sums begins with these; a driver
+  // that has not all of them moves on from block to block.
+  int64_t first_strip = 0, first_label = 0, first_column = 0;
+
   // State of the rows, [strips * NR] each; filled by the drivers.
   T* max = nullptr;
   double* sum = nullptr;
   double* scale = nullptr;
-  double* column_bias_gradients = nullptr;  // [S], sums of the columns; null where biases want none
+  double* column_bias_gradients = nullptr;  // sums of the columns; null where biases want none
   // Of rows, up to kLongestRow dims.
   T* worker_rows = nullptr;  // [threads][max(NR + 1, MR)][D] converted rows; a strip's, then a label's
   int64_t worker_rows_size = 0;
@@ -58,6 +62,7 @@ struct Step {
   double *worker_true_dz = nullptr, *all_true_dz = nullptr;
 
   int64_t strips() const { return (p.batch + NR - 1) / NR; }
+  int64_t uses() const { return p.batch * p.num_true + p.num_sampled; }  // of class rows: by labels, then by columns
   int64_t rows_of(int64_t strip) const { return p.batch - strip * NR < NR ? p.batch - strip * NR : NR; }
   int64_t tiles_of(int64_t columns) const { return (columns + MR - 1) / MR; }
   int64_t class_of(int64_t column) const { return p.sampled ? p.sampled[column] : column; }
@@ -66,18 +71,23 @@ struct Step {
   T* room(int worker) const { return worker_rows + worker * worker_rows_size; }
   T* label_room(int worker) const { return room(worker) + NR * std::min(p.dim, kLongestRow); }
 
+  T* max_of(int64_t strip) const { return max + (strip - first_strip) * NR; }
+  double* sum_of(int64_t strip) const { return sum + (strip - first_strip) * NR; }
+  double* scale_of(int64_t strip) const { return scale + (strip - first_strip) * NR; }
   double* true_logits(int64_t strip, int worker) const {
     return all_true_logits ? all_true_logits + strip * NR * p.num_true : worker_true_logits + own_labels(strip, worker);
   }
   double* true_dz(int64_t strip, int worker) const {
-    return all_true_dz ? all_true_dz + strip * NR * p.num_true : worker_true_dz + own_labels(strip, worker);
+    return all_true_dz ? all_true_dz + strip * NR * p.num_true - first_label
+                       : worker_true_dz + own_labels(strip, worker);
   }
   int64_t own_labels(int64_t strip, int worker) const {
     return (worker * kMostTogether + strip % kMostTogether) * NR * p.num_true;
   }
 
-  // `at_once`: a strip goes from its logits to its gradients in one task.
-  void plan_rows(bool at_once);
+  // Of how many strips and columns the state is at hand. `at_once`: a strip goes from its logits to its gradients in
+  // one task.
+  void plan_rows(int64_t strips_at_hand, int64_t columns_at_hand, bool at_once);
 
   static Touch lines_of(const T* at, int64_t count) {
     return {reinterpret_cast<const char*>(at), reinterpret_cast<const char*>(at + count)};
@@ -124,7 +134,7 @@ struct Step {
   // The rows and offsets of the `height` columns of one tile, of `count` from `begin` on; what is beyond them is null
   // and zero.
   void read_columns(int64_t begin, int64_t count, int height, int64_t tile, int worker, const T** rows, T* offset);
-  // Where the class gradients of columns [begin, begin + count) go.
+  // Where the class gradients of columns [begin, begin + count) go; weight_rows: the caller's, or [columns at hand][D].
   void column_outputs(int64_t begin, int64_t count, T* weight_rows, T** out) const;
   // What is the caller's of it, where that is one piece.
   Touch column_output_lines(int64_t begin, int64_t count) const;
@@ -139,7 +149,7 @@ struct Step {
                             const T* panels, int64_t panel_stride, T* weight_rows, bool add);
 
   // ---- class_gradients.cc
-  // Whether the columns' gradients are summed into [S][D] of our own before they are added to the caller's rows.
+  // Whether the columns' gradients are summed into an array of our own before they are added to the caller's rows.
   bool sums_columns_apart() const;
   void clear_merged();
   // The rows that unmerged gradients have for the labels of a strip: of weights, the dims [d, d + n) of rows [NR][n];
@@ -147,10 +157,13 @@ struct Step {
   void write_label_rows(int64_t strip, int worker, const T* rows, int64_t d, int64_t n);
   void write_label_biases(int64_t strip, int worker);
   void write_label_gradients(int64_t strip, int worker, const T* rows);
-  // What remains when all columns are summed: rows that several slots share, and the biases.
-  void finish_class_gradients(const T* unmerged);
-  void merge_class_gradients(const T* unmerged);
-  void write_bias_gradients();
+  // After all work on the strips before `strip`: the labels among them, where that many are at hand.
+  void finish_labels(int64_t strip);
+  // What remains of the uses [first, last) when the columns among them, all at hand, are summed: rows that several uses
+  // share, and the biases.
+  void finish_class_gradients(int64_t first, int64_t last, const T* unmerged);
+  void merge_class_gradients(int64_t first, int64_t last, const T* unmerged);
+  void write_bias_gradients(int64_t first, int64_t last);
 };
 
 // The columns and their gradients' sums stay in the cache of each core, and groups of rows go through them one by one.

@@ -24,12 +24,13 @@ struct Streamed {
   const SampledProblem& p;
   const int64_t dim, strip_size;  // elements of a packed strip
   const int64_t columns_per_block, strips_per_block;
+  const int64_t columns_per_part;  // whose gradients' sums are at hand: whole blocks
   Columns<T> columns;
   T *worker_inputs = nullptr, *worker_logits = nullptr, *worker_transposed = nullptr, *worker_max = nullptr;
   T *e = nullptr, *panels = nullptr, *last_strip = nullptr, *unmerged = nullptr;
 
   Status plan();
-  void for_each_block_of_columns(void (Streamed::*work)());
+  void for_each_block_of_columns(int64_t begin, int64_t end, void (Streamed::*work)());
   void sum_rows();       // of the block of columns, into max and sum
   void add_gradients();  // of the block of columns
   void gather_inputs(int64_t strip, int worker);
@@ -50,13 +51,16 @@ Streamed<T>::Streamed(Step<T>& step)
       strips_per_block(std::min(
           std::max<int64_t>(
               std::min(kLogitsBytes / (columns_per_block * static_cast<int64_t>(sizeof(T))), kMostRows) / step.NR, 1),
-          std::max<int64_t>(step.strips(), 1))) {}
+          std::max<int64_t>(step.strips(), 1))),
+      columns_per_part(p.num_sampled <= kMostUses
+                           ? p.num_sampled
+                           : std::max(kMostUses / columns_per_block, int64_t{1}) * columns_per_block) {}
 
 template <class T>
 Status Streamed<T>::plan() {
   const int NR = s.NR;
   Scratch& scratch = s.scratch;
-  s.plan_rows(false);
+  s.plan_rows(s.strips(), columns_per_part, false);
   scratch.plan(columns.tiles, columns_per_block * dim + kTileSlack);
   scratch.plan(columns.offset, columns_per_block);
   scratch.plan(worker_inputs, s.threads * strip_size);
@@ -67,15 +71,15 @@ Status Streamed<T>::plan() {
     scratch.plan(worker_transposed, s.threads * (dim + s.MR) * NR);
     scratch.plan(last_strip, strip_size);
     if (p.weight_gradients.values) scratch.plan(panels, s.padded_dim * strips_per_block * NR);
-    if (p.weight_gradients.values && s.sums_columns_apart()) scratch.plan(unmerged, p.num_sampled * dim);
+    if (p.weight_gradients.values && s.sums_columns_apart()) scratch.plan(unmerged, columns_per_part * dim);
   }
   return scratch.allocate();
 }
 
 template <class T>
-void Streamed<T>::for_each_block_of_columns(void (Streamed::*work)()) {
-  for (columns.begin = 0; columns.begin < p.num_sampled && !s.aborted(); columns.begin += columns_per_block) {
-    columns.count = std::min(columns_per_block, p.num_sampled - columns.begin);
+void Streamed<T>::for_each_block_of_columns(int64_t begin, int64_t end, void (Streamed::*work)()) {
+  for (columns.begin = begin; columns.begin < end && !s.aborted(); columns.begin += columns_per_block) {
+    columns.count = std::min(columns_per_block, end - columns.begin);
     s.pack_columns(columns);
     (this->*work)();
   }
@@ -182,7 +186,7 @@ Status run_streamed(Step<T>& s) {
     s.find_true_logits(strip, worker, s.input_rows(strip, s.room(worker)));
     s.start_rows(strip, worker);
   });
-  streamed.for_each_block_of_columns(&Streamed<T>::sum_rows);
+  streamed.for_each_block_of_columns(0, s.p.num_sampled, &Streamed<T>::sum_rows);
   if (s.aborted()) return Status::error(Code::aborted, "aborted");
   parallel_for(s.strips(), s.threads, [&](int64_t strip, int worker) {
     s.finish_rows(strip, worker);
@@ -195,10 +199,17 @@ Status run_streamed(Step<T>& s) {
       std::fill(total, total + streamed.strip_size, T(0));
     }
   }
-  streamed.for_each_block_of_columns(&Streamed<T>::add_gradients);
-  if (s.aborted()) return Status::error(Code::aborted, "aborted");
+  const int64_t labels = s.uses() - s.p.num_sampled;
+  const bool one_part = streamed.columns_per_part == s.p.num_sampled;
+  for (s.first_column = 0; s.first_column < s.p.num_sampled; s.first_column += streamed.columns_per_part) {
+    const int64_t end = std::min(s.first_column + streamed.columns_per_part, s.p.num_sampled);
+    streamed.for_each_block_of_columns(s.first_column, end, &Streamed<T>::add_gradients);
+    if (s.aborted()) return Status::error(Code::aborted, "aborted");
+    if (!one_part) s.finish_class_gradients(labels + s.first_column, labels + end, streamed.unmerged);
+  }
+  s.first_column = 0;
   if (s.p.input_gradients) streamed.finish_input_gradients();
-  s.finish_class_gradients(streamed.unmerged);
+  s.finish_class_gradients(0, one_part ? s.uses() : labels, streamed.unmerged);
   return {};
 }
 

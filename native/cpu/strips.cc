@@ -51,7 +51,7 @@ void process_strips(Step<T>& s, const Columns<T>& columns, int64_t first, int64_
     if (!s.wants_gradients) continue;
     s.clear_padding(strip, columns.count, s.tiles_of(columns.count) * s.MR, z);
     const T* rows = s.input_rows(strip, s.room(worker));
-    if (panels) s.k.pack_panels(rows, s.rows_of(strip), dim, s.scale + strip * NR, panels + q * NR * NR, panel_stride);
+    if (panels) s.k.pack_panels(rows, s.rows_of(strip), dim, s.scale_of(strip), panels + q * NR * NR, panel_stride);
     s.write_label_gradients(strip, worker, rows);
   }
   if (!rooms.transposed) return;

@@ -190,4 +190,27 @@ void for_each_case(const Shape& shape, uint32_t& seed, Compare&& compare) {
   compare(shape, o, seed++);
 }
 
+// The same for more labels, and for more columns, than are added to shared rows at a time.
+template <class Compare>
+void for_each_large_case(uint32_t& seed, Compare&& compare) {
+  const Shape labels{9000, 1, 2, 60, 50}, columns{1, 1, 530'000, 1, 600'011};
+  for (DType stored : {DType::float32, DType::bfloat16}) {
+    Options o;
+    o.mode = GradientMode::merged;
+    o.stored = stored;
+    compare(labels, o, seed++);
+    o.full = true;
+    compare(labels, o, seed++);
+  }
+  // In double: of half a million terms of either sign too little is left in float32.
+  Options o;
+  o.stored = DType::float64;
+  o.float64 = true;
+  compare(columns, o, seed++);
+  o.mode = GradientMode::merged;
+  compare(columns, o, seed++);
+  o.repeats = true;
+  compare(columns, o, seed++);
+}
+
 }  // namespace sampled_softmax

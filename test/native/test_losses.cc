@@ -71,10 +71,11 @@ void compare(const Shape& shape, const Options& o, uint32_t seed) {
        {Driver::grouped, Driver::ranged, Driver::kept, Driver::reduced, Driver::streamed, Driver::sliced}) {
     if (!can_run(c, o.full, driver)) continue;
     const Outputs got = run(c, o.full, driver, 3);
-    const double tolerance = o.float64                           ? 1e-12
-                             : driver == Driver::reduced         ? 1.0 / 128
-                             : o.numerics == Numerics::mindspore ? 2e-5
-                                                                 : 4e-6;
+    const double tolerance = o.float64 && shape.sampled > 100'000 ? 1e-11  // the reference adds one after another, too
+                             : o.float64                          ? 1e-12
+                             : driver == Driver::reduced          ? 1.0 / 128
+                             : o.numerics == Numerics::mindspore  ? 2e-5
+                                                                  : 4e-6;
     for (size_t i = 0; i < got.size(); ++i) {
       const double error = worst(got[i].data(), o.float64, *want[i]);
       CHECK(error <= tolerance,
@@ -109,5 +110,6 @@ int main(int argc, char** argv) {
     if (number++ % every == from) compare(shape, options, case_seed);
   };
   for (const Shape& shape : kShapes) for_each_case(shape, seed, compare_some);
+  for_each_large_case(seed, compare_some);
   return finish("losses");
 }
