@@ -21,7 +21,7 @@ namespace {
 // Bytes of a worker's packed class rows, and of what a worker has of the strips at hand: all stay in an L2 cache.
 constexpr int64_t kTilesAtMost = 512 * 1024, kAtHand = 512 * 1024;
 constexpr int64_t kMostGroups = 16;
-constexpr int64_t kMostRows = kMiB;  // whose state is at hand
+constexpr int64_t kMostLabels = kMiB;  // the state of all rows and labels is at hand
 
 // Enough for the threads, and to end together; few enough that to add them up costs little.
 int64_t groups_of(int64_t strips) {
@@ -97,7 +97,7 @@ template <class T>
 bool can_group(const Step<T>& s) {
   const int64_t columns = s.tiles_of(s.p.num_sampled) * s.MR, size = static_cast<int64_t>(sizeof(T));
   return columns * s.p.dim * size <= kTilesAtMost && columns * s.NR * size <= kAtHand && s.strips() > 1 &&
-         s.p.batch <= kMostRows;
+         s.p.batch * s.p.num_true <= kMostLabels;
 }
 
 template <class T>
