@@ -25,7 +25,8 @@ constexpr double kLargeRounding = 1.0 / 1024;
 // `sum` = sum over the other columns of exp(z - max), their stored values; `max` is at least every logit of the row, as
 // a T.
 // `full`: the columns are all classes, the true ones among them; otherwise the true logits count beside the columns.
-// `dz[j]` is the gradient of true logit j; g the gradient of the loss. The logits are used up.
+// `dz[j]` is the gradient of true logit j, and may be where that logit was; g the gradient of the loss. The logits are
+// used up.
 template <class T>
 SAMPLED_SOFTMAX_ANYWHERE static inline RowTerms softmax_terms(double* logits, int64_t num_true, double max, double sum,
                                                               bool full, double g, double* dz) {

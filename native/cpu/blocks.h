@@ -25,19 +25,23 @@ constexpr int64_t kLongestRow = 32768;
 // Uses of class rows that are added to shared rows at a time, and columns whose sums wait for that: it takes up to 32
 // bytes for each use.
 constexpr int64_t kMostUses = int64_t{1} << 19;
-constexpr int64_t kMostTogether = 4;  // consecutive strips that a task has at hand; Step::own_labels counts on it
+// Of drivers that have the state of all labels at hand where others have a block's.
+constexpr int64_t kMostLabels = kMiB;
+constexpr int64_t kMostTogether = 4;  // consecutive strips that a task has at hand; Step::true_terms counts on it
+
+// Beside many labels, which take 8 bytes each for merged gradients, fewer.
+static inline int64_t logits_at_most(int64_t labels) { return kLogitsAtMost - std::min(kLogitsAtMost / 2, 8 * labels); }
 
 // Strips whose logits or probabilities, of `size` bytes, are kept at a time: blocks of nearly one size. More rows mean
 // fewer passes over the class gradients, and enough strips for every thread.
 static inline int64_t strips_per_block(int64_t columns, int64_t size, int64_t dim, int64_t rows_per_strip,
-                                       int64_t strips) {
+                                       int64_t strips, int64_t num_true) {
   constexpr int64_t kFewestRows = 128, kMostRows = 1024;
   const int64_t row_bytes = std::max<int64_t>(columns, 1) * size;
-  const int64_t rows =
-      std::min(std::clamp(kLogitsWanted / row_bytes, kFewestRows, kMostRows), kLogitsAtMost / row_bytes);
-  const int64_t panel_rows = kPanelsAtMost / (std::max<int64_t>(dim, 1) * size);
-  const int64_t most = std::max<int64_t>(std::min(rows, panel_rows) / rows_per_strip, 1),
-                blocks = (strips + most - 1) / most;
+  const int64_t rows = std::min({std::clamp(kLogitsWanted / row_bytes, kFewestRows, kMostRows),
+                                 logits_at_most(strips * rows_per_strip * num_true) / row_bytes,
+                                 kPanelsAtMost / (std::max<int64_t>(dim, 1) * size), kMostUses / num_true});
+  const int64_t most = std::max<int64_t>(rows / rows_per_strip, 1), blocks = (strips + most - 1) / most;
   return blocks ? (strips + blocks - 1) / blocks : 1;
 }
 

@@ -53,7 +53,7 @@ void Step<T>::write_bias_gradients(int64_t first, int64_t last) {
     double total = static_cast<double>(values[row]);
     for (; i < last - first && row_at(i) == row; ++i) {
       const int64_t use = use_at(i);
-      total += use < labels ? all_true_dz[use - first_label] : column_sums[use - labels];
+      total += use < labels ? all_true_terms[use - first_label] : column_sums[use - labels];
     }
     values[row] = static_cast<T>(total);
   }
@@ -64,7 +64,7 @@ void Step<T>::write_label_rows(int64_t strip, int worker, const T* rows, int64_t
   const RowGradients& g = p.weight_gradients;
   if (full || !g.values || g.merged) return;
   const int64_t begin = strip * NR * p.num_true, count = rows_of(strip) * p.num_true;
-  const double* dz = true_dz(strip, worker);
+  const double* dz = true_terms(strip, worker);
   for (int64_t i = 0; i < count; ++i) {
     T* out = static_cast<T*>(g.values) + row_of_label(p, full, g, begin + i) * p.dim + d;
     k.scaled(static_cast<T>(dz[i]), rows + i / p.num_true * n, n, out);
@@ -76,7 +76,7 @@ void Step<T>::write_label_biases(int64_t strip, int worker) {
   const RowGradients& g = p.bias_gradients;
   if (full || !g.values || g.merged) return;
   const int64_t begin = strip * NR * p.num_true, count = rows_of(strip) * p.num_true;
-  const double* dz = true_dz(strip, worker);
+  const double* dz = true_terms(strip, worker);
   for (int64_t i = 0; i < count; ++i) {
     static_cast<T*>(g.values)[row_of_label(p, full, g, begin + i)] = static_cast<T>(dz[i]);
   }
@@ -132,7 +132,7 @@ void Step<T>::merge_class_gradients(int64_t first, int64_t last, const T* unmerg
           const int64_t use = use_at(j), column = use - labels - first_column;
           const bool label = use < labels;
           const T* x = label ? input_row(use / p.num_true, d0, n, room(worker)) : unmerged + column * p.dim + d0;
-          const double by = label ? all_true_dz[use - first_label] : 1;
+          const double by = label ? all_true_terms[use - first_label] : 1;
           for (int64_t d = 0; d < n; ++d) sum[d] += by * static_cast<double>(x[d]);
         }
         for (int64_t d = 0; d < n; ++d) out[d] = static_cast<T>(sum[d]);

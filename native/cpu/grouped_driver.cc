@@ -21,7 +21,6 @@ namespace {
 // Bytes of a worker's packed class rows, and of what a worker has of the strips at hand: all stay in an L2 cache.
 constexpr int64_t kTilesAtMost = 512 * 1024, kAtHand = 512 * 1024;
 constexpr int64_t kMostGroups = 16;
-constexpr int64_t kMostLabels = kMiB;  // the state of all rows and labels is at hand
 
 // Enough for the threads, and to end together; few enough that to add them up costs little.
 int64_t groups_of(int64_t strips) {

@@ -18,7 +18,7 @@ namespace sampled_softmax {
 template <class T>
 bool can_keep(const Step<T>& s) {
   const int64_t columns = s.tiles_of(s.p.num_sampled) * s.MR, size = static_cast<int64_t>(sizeof(T));
-  if (columns * s.NR * size > kLogitsAtMost) return false;
+  if (columns * s.NR * size > logits_at_most(s.p.batch * s.p.num_true)) return false;
   // All classes of a catalogue: beyond this a copy of them would cost more than to form the logits twice.
   return !s.full || columns * s.p.dim * size <= 64 * kMiB;
 }
@@ -28,7 +28,7 @@ Status run_kept(Step<T>& s) {
   const SampledProblem& p = s.p;
   const int NR = s.NR, threads = s.threads;
   const int64_t dim = p.dim, tiles = s.tiles_of(p.num_sampled), stride = tiles * s.MR * NR;
-  const int64_t block = strips_per_block(tiles * s.MR, sizeof(T), dim, NR, s.strips());
+  const int64_t block = strips_per_block(tiles * s.MR, sizeof(T), dim, NR, s.strips(), p.num_true);
   const int64_t dim_bytes = dim * static_cast<int64_t>(sizeof(T));
   const int64_t together = strips_together(block, threads, tiles * s.MR * dim_bytes, NR * dim_bytes);
   const int64_t panel_stride = block * NR * NR;

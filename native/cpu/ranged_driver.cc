@@ -225,6 +225,7 @@ template <class T>
 bool can_range(const Step<T>& s) {
   const int64_t rows = s.strips() * s.NR, size = static_cast<int64_t>(sizeof(T));
   return rows * std::max<int64_t>(s.p.dim, 1) * size <= kInputsAtMost && blocks_of(s) >= kBlocksPerRange &&
+         s.p.batch * s.p.num_true <= kMostLabels &&
          (!s.wants_gradients || s.tiles_of(s.p.num_sampled) * s.MR * rows * size <= kLogitsAtMost);
 }
 

@@ -49,7 +49,7 @@ Reduced::Reduced(Step<float>& step)
       dim(p.dim),
       tiles((p.num_sampled + MR - 1) / MR),
       depth((dim + k.dims_per_step - 1) / k.dims_per_step * k.dims_per_step / 2),
-      block(strips_per_block(tiles * MR, 2, dim, NR, s.strips())),
+      block(strips_per_block(tiles * MR, 2, dim, NR, s.strips(), p.num_true)),
       together(strips_together(block, s.threads, tiles * MR * dim * 2, NR * dim * 3)),
       e_stride(tiles * MR * NR / 2),
       panel_stride(block * NR / 2 * NR),

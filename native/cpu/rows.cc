@@ -37,7 +37,7 @@ double Step<T>::label_offset(int64_t label) const {
 template <class T>
 void Step<T>::find_true_logits(int64_t strip, int worker, const T* rows) {
   const int64_t begin = strip * NR * p.num_true, end = begin + rows_of(strip) * p.num_true;
-  double* logits = true_logits(strip, worker);
+  double* logits = true_terms(strip, worker);
   for (int64_t i = begin; i < end; ++i) {
     if ((i - begin) % kAhead == 0) {
       for (int64_t j = i; j < std::min(i + kAhead, end); ++j) prefetch_row(stored_row(p.weights, p.labels[j]));
@@ -62,7 +62,7 @@ void Step<T>::exclude_hits(int64_t strip, int64_t begin, int64_t count, T* z) co
 template <class T>
 void Step<T>::include_true_logits(int64_t strip, int worker) {
   if (full) return;
-  const double* logits = true_logits(strip, worker);
+  const double* logits = true_terms(strip, worker);
   for (int64_t i = 0; i < rows_of(strip) * p.num_true; ++i) {
     T& largest = max_of(strip)[i / p.num_true];
     largest = std::max(largest, static_cast<T>(logits[i]));
@@ -92,18 +92,18 @@ void Step<T>::activate(int64_t strip, int worker, int64_t columns, T* z) {
 template <class T>
 void Step<T>::finish_rows(int64_t strip, int worker) {
   const int64_t rows = rows_of(strip), first = strip * NR;
-  double *logits = true_logits(strip, worker), *dz = true_dz(strip, worker);
+  double* true_class = true_terms(strip, worker);  // of a row: logits, and in their place their gradients
   T* losses = static_cast<T*>(p.losses) + first;
   double* scales = scale_of(strip);
-  for (int64_t r = 0; r < rows; ++r, logits += p.num_true, dz += p.num_true) {
+  for (int64_t r = 0; r < rows; ++r, true_class += p.num_true) {
     const double largest = static_cast<double>(max_of(strip)[r]), total = sum_of(strip)[r], by = upstream(first + r);
     RowTerms terms;
     if (p.loss == Loss::logistic) {
-      terms = logistic_terms(logits, p.num_true, total, by, dz);
+      terms = logistic_terms(true_class, p.num_true, total, by, true_class);
     } else if (p.numerics == Numerics::mindspore) {
-      terms = mindspore_terms<T>(logits, p.num_true, largest, total, by, dz);
+      terms = mindspore_terms<T>(true_class, p.num_true, largest, total, by, true_class);
     } else {
-      terms = softmax_terms<T>(logits, p.num_true, largest, total, full, by, dz);
+      terms = softmax_terms<T>(true_class, p.num_true, largest, total, full, by, true_class);
     }
     losses[r] = static_cast<T>(terms.loss);
     scales[r] = terms.scale;
@@ -123,7 +123,7 @@ void Step<T>::write_input_gradients(int64_t strip, int worker, const T* transpos
   const int64_t rows = rows_of(strip), first = strip * NR;
   T* out = static_cast<T*>(p.input_gradients) + first * p.dim;
   k.unpack_strip(transposed, rows, p.dim, scale_of(strip), out);
-  const double* dz = true_dz(strip, worker);
+  const double* dz = true_terms(strip, worker);
   for (int64_t r = 0; r < rows; ++r) {
     add_true_classes(first + r, dz + r * p.num_true, 0, p.dim, worker, out + r * p.dim);
   }

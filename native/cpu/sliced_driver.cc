@@ -116,7 +116,7 @@ const T* Sliced<T>::pack_columns(int64_t c, int64_t slice, int worker) {
 
 template <class T>
 void Sliced<T>::start_strip(int64_t strip, int worker) {
-  double* logits = s.true_logits(strip, worker);
+  double* logits = s.true_terms(strip, worker);
   const int64_t begin = strip * NR * p.num_true, count = s.rows_of(strip) * p.num_true;
   for (int64_t i = 0; i < count; ++i) {
     logits[i] = s.label_offset(begin + i);
@@ -193,7 +193,7 @@ void Sliced<T>::write_input_gradients(int64_t strip, int64_t slice, int worker, 
   const int64_t first = strip * NR, d = slice * kSlice, width = width_of(slice);
   T* rows = worker_rows + worker * strip_size();
   s.k.unpack_strip(sums, s.rows_of(strip), width, s.scale_of(strip), rows);
-  const double* dz = s.true_dz(strip, worker);
+  const double* dz = s.true_terms(strip, worker);
   for (int64_t r = 0; r < s.rows_of(strip); ++r) {
     T* row = rows + r * width;
     s.add_true_classes(first + r, dz + r * p.num_true, d, width, worker, row);

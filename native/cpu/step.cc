@@ -40,10 +40,9 @@ void Step<T>::plan_rows(int64_t strips_at_hand, int64_t columns_at_hand, bool at
   scratch.plan(scale, rows);
   const int64_t labels = p.batch * p.num_true, own = threads * kMostTogether * NR * p.num_true;
   const bool outlast = full || p.weight_gradients.merged || p.bias_gradients.merged;
-  const bool own_logits = at_once && own < labels, own_dz = own_logits && !outlast;
-  scratch.plan(own_logits ? worker_true_logits : all_true_logits, own_logits ? own : labels);
-  const int64_t kept = at_once ? std::min(labels, kMostUses + rows * p.num_true) : labels;
-  scratch.plan(own_dz ? worker_true_dz : all_true_dz, own_dz ? own : kept);
+  const int64_t at_hand = at_once ? std::min(labels, kMostUses + rows * p.num_true) : labels;
+  const bool its_own = at_once && !outlast && own < at_hand;
+  scratch.plan(its_own ? worker_true_terms : all_true_terms, its_own ? own : at_hand);
   if (p.bias_gradients.values) scratch.plan(column_bias_gradients, columns_at_hand);
   const int64_t longest = std::min(p.dim, kLongestRow);
   worker_rows_size = std::max(NR + 1, MR) * longest;

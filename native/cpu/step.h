@@ -55,11 +55,10 @@ struct Step {
   T* worker_rows = nullptr;  // [threads][max(NR + 1, MR)][D] converted rows; a strip's, then a label's
   int64_t worker_rows_size = 0;
   double* worker_sums = nullptr;  // [threads][D], where rows are merged or have many labels
-  // Logits of the true classes, and their gradients: a worker's own, for the strips that it has at hand. All of them
-  // where they outlast their strip, or are fewer.
+  // Logits of the true classes, then their gradients: a worker's own, [threads][kMostTogether][NR * T], for the strips
+  // that it has at hand. Those of all labels at hand where they outlast their strip, or are fewer.
   // In double: a bias's gradient may be what little is left of large terms.
-  double *worker_true_logits = nullptr, *all_true_logits = nullptr;  // [threads][kMostTogether][NR * T], or [B * T]
-  double *worker_true_dz = nullptr, *all_true_dz = nullptr;
+  double *worker_true_terms = nullptr, *all_true_terms = nullptr;
 
   int64_t strips() const { return (p.batch + NR - 1) / NR; }
   int64_t uses() const { return p.batch * p.num_true + p.num_sampled; }  // of class rows: by labels, then by columns
@@ -74,15 +73,9 @@ struct Step {
   T* max_of(int64_t strip) const { return max + (strip - first_strip) * NR; }
   double* sum_of(int64_t strip) const { return sum + (strip - first_strip) * NR; }
   double* scale_of(int64_t strip) const { return scale + (strip - first_strip) * NR; }
-  double* true_logits(int64_t strip, int worker) const {
-    return all_true_logits ? all_true_logits + strip * NR * p.num_true : worker_true_logits + own_labels(strip, worker);
-  }
-  double* true_dz(int64_t strip, int worker) const {
-    return all_true_dz ? all_true_dz + strip * NR * p.num_true - first_label
-                       : worker_true_dz + own_labels(strip, worker);
-  }
-  int64_t own_labels(int64_t strip, int worker) const {
-    return (worker * kMostTogether + strip % kMostTogether) * NR * p.num_true;
+  double* true_terms(int64_t strip, int worker) const {
+    return all_true_terms ? all_true_terms + strip * NR * p.num_true - first_label
+                          : worker_true_terms + (worker * kMostTogether + strip % kMostTogether) * NR * p.num_true;
   }
 
   // Of how many strips and columns the state is at hand. `at_once`: a strip goes from its logits to its gradients in
@@ -105,7 +98,7 @@ struct Step {
   const T* input_row(int64_t row, int64_t d, int64_t n, T* room) const;
   // What is added to the logit of a label, [B * T].
   double label_offset(int64_t label) const;
-  // true_logits of the strip's rows.
+  // Logits of the true classes of the strip's rows.
   void find_true_logits(int64_t strip, int worker, const T* rows);
   // Leaves the accidental hits of the strip's rows out of z, which holds columns [begin, begin + count).
   void exclude_hits(int64_t strip, int64_t begin, int64_t count, T* z) const;
@@ -117,11 +110,11 @@ struct Step {
   void start_rows(int64_t strip, int worker);
   void see_logits(int64_t strip, int64_t begin, int64_t count, T* z);
   void activate(int64_t strip, int worker, int64_t columns, T* z);
-  // From max and sum to the losses, scale and true_dz.
+  // From max, sum and the true classes' logits to the losses, scale and their gradients.
   void finish_rows(int64_t strip, int worker);
   // input_gradients of the strip: scale * transposed [D][NR], plus the true classes' part.
   void write_input_gradients(int64_t strip, int worker, const T* transposed);
-  // out += the true classes' part of a row's input gradient, `n` elements from dim `d` on; dz: the row's true_dz.
+  // out += the true classes' part of a row's input gradient, `n` elements from dim `d` on; dz: the row's true terms.
   void add_true_classes(int64_t row, const double* dz, int64_t d, int64_t n, int worker, T* out) const;
 
   // Zeroes what the strip's e, `padded` columns of it, holds beyond its rows and columns: the class gradients sum over
