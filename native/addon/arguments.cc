@@ -1,7 +1,5 @@
 #include "addon/arguments.h"
 
-#include <cstring>
-
 namespace sampled_softmax {
 
 void throw_error(Napi::Env env, const char* code, const std::string& message) {
@@ -122,14 +120,14 @@ bool get_bool(Napi::Env env, napi_value object, const char* key) {
   return flag;
 }
 
-Napi::Value make_ids(Napi::Env env, const void* ids, size_t length, bool wide) {
+Napi::Value new_ids(Napi::Env env, size_t length, bool wide, void** data) {
   if (wide) {
     Napi::BigInt64Array array = Napi::BigInt64Array::New(env, length);
-    if (length) std::memcpy(array.Data(), ids, length * sizeof(int64_t));
+    *data = array.Data();
     return array;
   }
   Napi::Int32Array array = Napi::Int32Array::New(env, length);
-  if (length) std::memcpy(array.Data(), ids, length * sizeof(int32_t));
+  *data = array.Data();
   return array;
 }
 

@@ -51,7 +51,7 @@ inline int64_t get_size(Napi::Env env, napi_value object, const char* key) {
 double get_double(Napi::Env env, napi_value object, const char* key);
 bool get_bool(Napi::Env env, napi_value object, const char* key);
 
-// A new Int32Array or BigInt64Array.
-Napi::Value make_ids(Napi::Env env, const void* ids, size_t length, bool wide);
+// A new Int32Array or BigInt64Array of zeros, and its memory.
+Napi::Value new_ids(Napi::Env env, size_t length, bool wide, void** data);
 
 }  // namespace sampled_softmax

@@ -133,18 +133,22 @@ Napi::Value lay_out_rows(const Napi::CallbackInfo& call) {
     sampled = ids_of(env, array, "sampled");
     num_sampled = array.length;
   }
+  Napi::Object result = Napi::Object::New(env);
+  // Straight into JavaScript's arrays: those of millions of slots are not to be there twice.
+  const auto make = [&](const char* name, size_t size, bool wide) {
+    void* data = nullptr;
+    result.Set(name, new_ids(env, size, wide, &data));
+    return IdVector(size, wide, data);
+  };
   const RowPlan plan = plan_rows(ids_of(env, labels, "labels"), labels.length, sampled, num_sampled, rows,
                                  static_cast<int32_t>(read_size(env, call[3], "shards")),
                                  static_cast<Partition>(read_size(env, call[4], "partition")),
-                                 static_cast<GradientMode>(read_size(env, call[5], "mode")));
-  const auto make = [env](const IdVector& ids) { return make_ids(env, ids.data(), ids.size(), ids.wide()); };
-  Napi::Object result = Napi::Object::New(env);
-  result.Set("indices", make(plan.indices));
+                                 static_cast<GradientMode>(read_size(env, call[5], "mode")), make);
   Napi::Float64Array starts = Napi::Float64Array::New(env, plan.shard_start.size());
   std::copy(plan.shard_start.begin(), plan.shard_start.end(), starts.Data());
   result.Set("shardStart", starts);
   result.Set("numRows", static_cast<double>(plan.num_rows));
-  result.Set("slotRow", plan.slot_row.size() ? make(plan.slot_row) : env.Null());
+  if (!plan.slot_row.size()) result.Set("slotRow", env.Null());
   result.Set("merged", plan.merged);
   result.Set("sampledDistinct", plan.sampled_distinct);
   return result;

@@ -166,8 +166,14 @@ Napi::Value sampler_state(const Napi::CallbackInfo& call) {
   std::copy(state.generator.begin(), state.generator.end(), generator.Data());
   Napi::Object result = Napi::Object::New(env);
   result.Set("generator", generator);
-  result.Set("classes", make_ids(env, state.classes.data(), state.classes.size(), true));
-  result.Set("counts", make_ids(env, state.counts.data(), state.counts.size(), true));
+  const auto array = [env](const std::vector<int64_t>& from) {
+    void* to;
+    const Napi::Value made = new_ids(env, from.size(), true, &to);
+    std::copy(from.begin(), from.end(), static_cast<int64_t*>(to));
+    return made;
+  };
+  result.Set("classes", array(state.classes));
+  result.Set("counts", array(state.counts));
   return result;
 }
 

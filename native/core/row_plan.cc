@@ -12,6 +12,7 @@ struct Slots {
   int64_t rows;
   int32_t num_shards;
   Partition partition;
+  const MakeIds& make;
   std::vector<int64_t> first;  // [num_shards + 1] place of each shard's first row
 
   RowLocation location(size_t slot) const {
@@ -28,12 +29,12 @@ struct Slots {
 // Every use of a class has a row of its own, shard by shard, in the order of the slots.
 void plan_sparse(const Slots& slots, RowPlan& plan) {
   const size_t shards = static_cast<size_t>(slots.num_shards);
-  plan.indices = IdVector(slots.count, slots.rows > INT32_MAX);
+  plan.indices = slots.make("indices", slots.count, slots.rows > INT32_MAX);
   plan.num_rows = static_cast<int64_t>(slots.count);
   plan.shard_start.assign(shards + 1, 0);
   for (size_t k = 0; k < slots.count; ++k) ++plan.shard_start[static_cast<size_t>(slots.location(k).shard) + 1];
   for (size_t s = 0; s < shards; ++s) plan.shard_start[s + 1] += plan.shard_start[s];
-  if (shards > 1) plan.slot_row = IdVector(slots.count, slots.count > INT32_MAX);
+  if (shards > 1) plan.slot_row = slots.make("slotRow", slots.count, slots.count > INT32_MAX);
   std::vector<int64_t> next = plan.shard_start;
   for (size_t k = 0; k < slots.count; ++k) {
     const RowLocation at = slots.location(k);
@@ -80,7 +81,7 @@ void number_by_bits(const Slots& slots, RowPlan& plan) {
   places.count();
   for (size_t s = 0; s < slots.first.size(); ++s) plan.shard_start[s] = places.before(slots.first[s]);
   plan.num_rows = plan.shard_start.back();
-  plan.slot_row = IdVector(slots.count, slots.count > INT32_MAX);
+  plan.slot_row = slots.make("slotRow", slots.count, slots.count > INT32_MAX);
   for (size_t k = 0; k < slots.count; ++k) plan.slot_row.set(k, places.before(slots.place(k)));
 }
 
@@ -92,7 +93,7 @@ void number_by_sorting(const Slots& slots, RowPlan& plan) {
     order[k].item = static_cast<decltype(Item::item)>(k);
   }
   sort_by_key(order);
-  plan.slot_row = IdVector(slots.count, slots.count > INT32_MAX);
+  plan.slot_row = slots.make("slotRow", slots.count, slots.count > INT32_MAX);
   for (size_t i = 0; i < order.size(); ++i) {
     const size_t slot = static_cast<size_t>(order[i].item);
     if (i == 0 || order[i].key != order[i - 1].key) {
@@ -112,7 +113,7 @@ void plan_merged(const Slots& slots, RowPlan& plan) {
   if (slots.rows <= 32 * count && count <= kNarrowKeys) number_by_bits(slots, plan);
   else if (slots.rows <= kNarrowKeys && count <= kNarrowKeys) number_by_sorting<NarrowKeyed>(slots, plan);
   else number_by_sorting<Keyed>(slots, plan);
-  plan.indices = IdVector(static_cast<size_t>(plan.num_rows), slots.rows > INT32_MAX);
+  plan.indices = slots.make("indices", static_cast<size_t>(plan.num_rows), slots.rows > INT32_MAX);
   for (size_t k = 0; k < slots.count; ++k) {
     plan.indices.set(static_cast<size_t>(plan.slot_row[k]), slots.location(k).row);
   }
@@ -120,10 +121,10 @@ void plan_merged(const Slots& slots, RowPlan& plan) {
 
 // A row for every class.
 void plan_dense(const Slots& slots, RowPlan& plan) {
-  plan.indices = IdVector(0, slots.rows > INT32_MAX);
+  plan.indices = slots.make("indices", 0, slots.rows > INT32_MAX);
   plan.shard_start = slots.first;
   plan.num_rows = slots.rows;
-  plan.slot_row = IdVector(slots.count, slots.rows > INT32_MAX);
+  plan.slot_row = slots.make("slotRow", slots.count, slots.rows > INT32_MAX);
   for (size_t k = 0; k < slots.count; ++k) plan.slot_row.set(k, slots.place(k));
 }
 
@@ -141,8 +142,8 @@ bool sampled_distinct(const Slots& slots, const RowPlan& plan) {
 }  // namespace
 
 RowPlan plan_rows(Ids labels, size_t num_labels, Ids sampled, size_t num_sampled, int64_t rows, int32_t num_shards,
-                  Partition partition, GradientMode mode) {
-  Slots slots{labels, sampled, num_labels, num_labels + num_sampled, rows, num_shards, partition, {0}};
+                  Partition partition, GradientMode mode, const MakeIds& make) {
+  Slots slots{labels, sampled, num_labels, num_labels + num_sampled, rows, num_shards, partition, make, {0}};
   for (int32_t s = 0; s < num_shards; ++s) slots.first.push_back(slots.first.back() + shard_rows(s, rows, num_shards));
   RowPlan plan;
   plan.merged = mode != GradientMode::sparse;

@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <vector>
 
 #include "core/sharding.h"
@@ -21,9 +22,14 @@ struct RowPlan {
   bool sampled_distinct = true;  // as RowGradients::sampled_distinct
 };
 
+// Makes the array of a plan: "indices" or "slotRow".
+using MakeIds = std::function<IdVector(const char* name, size_t size, bool wide)>;
+
+static inline IdVector own_ids(const char*, size_t size, bool wide) { return IdVector(size, wide); }
+
 // The slots' classes, each in [0, rows): the labels, then the sampled ones; without an array of them, classes 0,
 // 1, 2...
 RowPlan plan_rows(Ids labels, size_t num_labels, Ids sampled, size_t num_sampled, int64_t rows, int32_t num_shards,
-                  Partition partition, GradientMode mode);
+                  Partition partition, GradientMode mode, const MakeIds& make = own_ids);
 
 }  // namespace sampled_softmax

@@ -24,26 +24,31 @@ class Ids {
   bool wide_ = true;
 };
 
-// Ids in as few bytes as they need.
+// Ids in as few bytes as they need, zeros at first, in memory of its own or of somebody else's.
 class IdVector {
  public:
   IdVector() = default;
-  IdVector(size_t size, bool wide) : is_wide_(wide), wide_(wide ? size : 0), narrow_(wide ? 0 : size) {}
+  IdVector(size_t size, bool wide) : size_(size), wide_(wide), own_(wide ? size : (size + 1) / 2), data_(own_.data()) {}
+  IdVector(size_t size, bool wide, void* zeros) : size_(size), wide_(wide), data_(zeros) {}
+  // A copy would point to the other's memory.
+  IdVector(IdVector&&) = default;
+  IdVector& operator=(IdVector&&) = default;
 
-  size_t size() const { return wide_.size() + narrow_.size(); }
-  bool wide() const { return is_wide_; }
-  const void* data() const { return is_wide_ ? static_cast<const void*>(wide_.data()) : narrow_.data(); }
-  Ids view() const { return is_wide_ ? Ids(wide_.data()) : Ids(narrow_.data()); }
-  int64_t operator[](size_t i) const { return is_wide_ ? wide_[i] : narrow_[i]; }
+  size_t size() const { return size_; }
+  Ids view() const { return wide_ ? Ids(static_cast<const int64_t*>(data_)) : Ids(static_cast<const int32_t*>(data_)); }
+  int64_t operator[](size_t i) const {
+    return wide_ ? static_cast<const int64_t*>(data_)[i] : static_cast<const int32_t*>(data_)[i];
+  }
   void set(size_t i, int64_t id) {
-    if (is_wide_) wide_[i] = id;
-    else narrow_[i] = static_cast<int32_t>(id);
+    if (wide_) static_cast<int64_t*>(data_)[i] = id;
+    else static_cast<int32_t*>(data_)[i] = static_cast<int32_t>(id);
   }
 
  private:
-  bool is_wide_ = false;
-  std::vector<int64_t> wide_;
-  std::vector<int32_t> narrow_;
+  size_t size_ = 0;
+  bool wide_ = false;
+  std::vector<int64_t> own_;
+  void* data_ = nullptr;
 };
 
 class Counts {
