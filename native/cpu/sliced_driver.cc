@@ -182,7 +182,7 @@ void Sliced<T>::add_gradients(int64_t first, int64_t n, int64_t slice, int worke
     if (!panels) continue;
     T* out[kColumnsAtATime];
     s.column_outputs(c, count, weight_rows, out);
-    for (T*& row : out) row += d;
+    for (int64_t i = 0; i < count; ++i) out[i] += d;
     s.k.class_gradients(e, stride, count, n, panels, panel_stride, width, out, add, {});
   }
   for (int64_t q = 0; q < n && sums; ++q) write_input_gradients(first + q, slice, worker, sums + q * sums_size());
