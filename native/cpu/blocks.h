@@ -24,12 +24,12 @@ constexpr int64_t kLongestPacked = 8192;
 constexpr int64_t kLongestRow = 32768;
 // Uses of class rows that are added to shared rows at a time, and columns whose sums wait for that: it takes up to 32
 // bytes for each use.
-constexpr int64_t kMostUses = int64_t{1} << 19;
+constexpr int64_t kMostUses = int64_t{1} << 17;
 // Of drivers that have the state of all labels at hand where others have a block's.
 constexpr int64_t kMostLabels = kMiB;
 constexpr int64_t kMostTogether = 4;  // consecutive strips that a task has at hand; Step::true_terms counts on it
 
-// Beside many labels, which take 8 bytes each for merged gradients, fewer.
+// Fewer beside many labels, which take about 8 bytes each where gradients are merged.
 static inline int64_t logits_at_most(int64_t labels) { return kLogitsAtMost - std::min(kLogitsAtMost / 2, 8 * labels); }
 
 // Strips whose logits or probabilities, of `size` bytes, are kept at a time: blocks of nearly one size. More rows mean

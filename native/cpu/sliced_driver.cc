@@ -41,19 +41,20 @@ struct Sliced {
   const int64_t slices, shares, block;
   const int64_t panel_stride;
 
-  T* z =
-      nullptr;  // [shares][block][columns][NR] logits; those of the first share become all that they sum up to, and e
+  // [shares][block][columns][NR] logits; the first share's become their sums, and then e.
+  T* z = nullptr;
   T *offset = nullptr, *no_offset = nullptr, *unmerged = nullptr;
   // A worker's own.
   T *worker_rows = nullptr, *worker_strip = nullptr;    // [NR][kSlice]; [kSlice][NR]
   T *worker_tiles = nullptr, *worker_logits = nullptr;  // [tiles of columns][kSlice][MR]; [columns][NR]
-  T *worker_panels = nullptr, *worker_sums = nullptr;   // [panels of a slice][block * NR][NR]; [block][kSlice + MR][NR]
+  T* worker_panels = nullptr;                           // [panels of a slice][block * NR][NR]
+  T* worker_transposed = nullptr;                       // [block][kSlice + MR][NR], sums of input gradients
 
   int64_t strip_size() const { return kSlice * NR; }
   int64_t tiles_size() const { return kColumnsAtATime * kSlice + kTileSlack; }
   int64_t logits_size() const { return kColumnsAtATime * NR; }
   int64_t panels_size() const { return kSlice / NR * panel_stride; }
-  int64_t sums_size() const { return (kSlice + s.MR) * NR; }
+  int64_t transposed_size() const { return (kSlice + s.MR) * NR; }
   int64_t columns_from(int64_t c) const { return std::min(kColumnsAtATime, p.num_sampled - c); }
   int64_t width_of(int64_t slice) const { return std::min(kSlice, p.dim - slice * kSlice); }
 
@@ -64,7 +65,7 @@ struct Sliced {
   void form_logits(int64_t first, int64_t n, int64_t share, int64_t c, int worker);
   void finish_strip(int64_t strip, int64_t q, int worker);
   void add_gradients(int64_t first, int64_t n, int64_t slice, int worker);
-  void write_input_gradients(int64_t strip, int64_t slice, int worker, const T* sums);
+  void write_input_gradients(int64_t strip, int64_t slice, int worker, const T* transposed);
 };
 
 template <class T>
@@ -78,7 +79,7 @@ Status Sliced<T>::plan() {
   scratch.plan(worker_tiles, s.threads * tiles_size());
   scratch.plan(worker_strip, s.threads * strip_size());
   scratch.plan(worker_logits, s.threads * logits_size());
-  if (p.input_gradients) scratch.plan(worker_sums, s.threads * block * sums_size());
+  if (p.input_gradients) scratch.plan(worker_transposed, s.threads * block * transposed_size());
   if (p.weight_gradients.values) {
     scratch.plan(worker_panels, s.threads * panels_size());
     if (s.sums_columns_apart()) scratch.plan(unmerged, p.num_sampled * p.dim);
@@ -162,22 +163,22 @@ template <class T>
 void Sliced<T>::add_gradients(int64_t first, int64_t n, int64_t slice, int worker) {
   const int64_t d = slice * kSlice, width = width_of(slice);
   T* panels = worker_panels ? worker_panels + worker * panels_size() : nullptr;
-  T* sums = worker_sums ? worker_sums + worker * block * sums_size() : nullptr;
+  T* transposed = worker_transposed ? worker_transposed + worker * block * transposed_size() : nullptr;
   for (int64_t q = 0; q < n && panels; ++q) {
     const T* rows = read_rows(first + q, slice, worker_rows + worker * strip_size());
     s.k.pack_panels(rows, s.rows_of(first + q), width, s.scale_of(first + q), panels + q * NR * NR, panel_stride);
     s.write_label_rows(first + q, worker, rows, d, width);
   }
-  if (sums && p.num_sampled == 0) std::fill(sums, sums + n * sums_size(), T(0));
+  if (transposed && p.num_sampled == 0) std::fill(transposed, transposed + n * transposed_size(), T(0));
   T* weight_rows = unmerged ? unmerged : static_cast<T*>(p.weight_gradients.values);
   const bool add = first > 0 || (p.weight_gradients.merged && !unmerged);
   for (int64_t c = 0; c < p.num_sampled && !s.aborted(); c += kColumnsAtATime) {
     const int64_t count = columns_from(c);
     const T* e = z + c * NR;
-    if (sums) {
+    if (transposed) {
       const T* tiles = pack_columns(c, slice, worker);
       for (int64_t q = 0; q < n; ++q)
-        s.k.input_gradients(tiles, count, e + q * stride, width, sums + q * sums_size(), c > 0, {});
+        s.k.input_gradients(tiles, count, e + q * stride, width, transposed + q * transposed_size(), c > 0, {});
     }
     if (!panels) continue;
     T* out[kColumnsAtATime];
@@ -185,14 +186,15 @@ void Sliced<T>::add_gradients(int64_t first, int64_t n, int64_t slice, int worke
     for (int64_t i = 0; i < count; ++i) out[i] += d;
     s.k.class_gradients(e, stride, count, n, panels, panel_stride, width, out, add, {});
   }
-  for (int64_t q = 0; q < n && sums; ++q) write_input_gradients(first + q, slice, worker, sums + q * sums_size());
+  for (int64_t q = 0; q < n && transposed; ++q)
+    write_input_gradients(first + q, slice, worker, transposed + q * transposed_size());
 }
 
 template <class T>
-void Sliced<T>::write_input_gradients(int64_t strip, int64_t slice, int worker, const T* sums) {
+void Sliced<T>::write_input_gradients(int64_t strip, int64_t slice, int worker, const T* transposed) {
   const int64_t first = strip * NR, d = slice * kSlice, width = width_of(slice);
   T* rows = worker_rows + worker * strip_size();
-  s.k.unpack_strip(sums, s.rows_of(strip), width, s.scale_of(strip), rows);
+  s.k.unpack_strip(transposed, s.rows_of(strip), width, s.scale_of(strip), rows);
   const double* dz = s.true_terms(strip, worker);
   for (int64_t r = 0; r < s.rows_of(strip); ++r) {
     T* row = rows + r * width;
