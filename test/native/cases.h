@@ -208,7 +208,6 @@ void for_each_large_case(uint32_t& seed, Compare&& compare) {
   o.float64 = true;
   compare(columns, o, seed++);
   o.mode = GradientMode::merged;
-  compare(columns, o, seed++);
   o.repeats = true;
   compare(columns, o, seed++);
 }
