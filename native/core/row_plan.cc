@@ -44,7 +44,8 @@ void plan_sparse(const Slots& slots, RowPlan& plan) {
   }
 }
 
-// __builtin_popcountll is a call of a function where the processor may be any x86-64: twice the time of all of this.
+// __builtin_popcountll is a call of a function where the processor may be any x86-64: the whole plan took up to 1.7
+// times as long.
 inline uint32_t count_bits(uint64_t x) {
   x -= (x >> 1) & 0x5555555555555555u;
   x = (x & 0x3333333333333333u) + ((x >> 2) & 0x3333333333333333u);
@@ -71,7 +72,7 @@ class Places {
 
  private:
   std::vector<uint64_t> bits_;
-  std::vector<uint32_t> before_;  // the bits of each word
+  std::vector<uint32_t> before_;  // bits of all words before each
 };
 
 // Numbers the rows of the slots in the order of their places, into slot_row and shard_start.
