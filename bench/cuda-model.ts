@@ -33,10 +33,15 @@ const float = 4;
 const double = 8;
 const pointer = 8;
 
-/** In how many parts the sum of the input gradients is cut (parts_of_sum of input_gradients.cu). */
-function partsOfSum({ batch, dim, numSampled }: Sizes): number {
-  const tiles = blocks(batch, tile.m) * blocks(dim, tile.n);
-  return Math.max(1, Math.min(blocks(256, tiles), blocks(numSampled, 256)));
+/** In how many parts a sum over `length` is cut (parts_of_sum of input_gradients.cu), for as many blocks. */
+function partsOfSum(m: number, n: number, length: number, wanted: number): number {
+  return Math.max(1, Math.min(blocks(wanted, blocks(m, tile.m) * blocks(n, tile.n)), blocks(length, 128)));
+}
+
+/** In how many parts the batch is cut where columns are summed (parts_of_batch of activations.cu). */
+function partsOfBatch({ batch, numSampled }: Sizes): number {
+  const parts = Math.min(32, blocks(1024, blocks(numSampled, tile.n)));
+  return blocks(batch, whole(blocks(batch, parts), 64));
 }
 
 /** The kernels of a step with gradients, in the order in which they run. */
@@ -51,9 +56,14 @@ export function kernels(sizes: Sizes, multiplied: Products = 'float32'): Work[] 
   const rowTiles = blocks(batch, tile.m);
   const columnTiles = blocks(numSampled, tile.n);
   const dimTiles = blocks(dim, tile.n);
-  const parts = partsOfSum(sizes);
+  // Where logits are, in half of their memory as bfloat16.
+  const activations = (logits / float) * element;
+  const parts = partsOfSum(batch, dim, numSampled, 384);
+  const classParts = partsOfSum(numSampled, dim, batch, 128);
+  const columnSums = partsOfBatch(sizes) * numSampled * double;
   const partials = batch * columnTiles * (float + double);
   const inputGradients = batch * dim * float;
+  const classGradients = numSampled * dim * float;
   const rowState = batch * (float + double);
   const labelRows = batch * (2 * pitch * element + pointer);
   const once = (kernel: string, memory: number, between = 0): Work => ({
@@ -74,24 +84,25 @@ export function kernels(sizes: Sizes, multiplied: Products = 'float32'): Work[] 
       multiplyAdds: rowTiles * tile.m * columnTiles * tile.n * whole(pitch, depth),
     },
     once('finish_rows', batch * (4 * double + 2 * float), partials),
+    once('activations', rowState, logits + activations + columnSums),
     {
       kernel: 'input_gradients',
-      memory: classRows + batch * float,
-      between: logits + parts * inputGradients,
-      cache: dimTiles * logits + rowTiles * classRows + parts * inputGradients,
+      memory: classRows + numSampled * pointer,
+      between: activations + parts * inputGradients,
+      cache: dimTiles * activations + rowTiles * classRows + parts * inputGradients,
       multiplyAdds: rowTiles * tile.m * dimTiles * tile.n * whole(numSampled, depth),
     },
     {
       kernel: 'class_gradients',
-      memory: inputs + rowState + numSampled * dim * float,
-      between: logits,
-      cache: dimTiles * logits + blocks(numSampled, tile.m) * inputs + numSampled * dim * float,
+      memory: inputs + (classParts > 1 ? 0 : classGradients),
+      between: activations + (classParts > 1 ? classParts * classGradients : 0),
+      cache: dimTiles * activations + blocks(numSampled, tile.m) * inputs + classParts * classGradients,
       multiplyAdds: whole(numSampled, tile.m) * dimTiles * tile.n * whole(batch, depth),
     },
-    once('column_sums', rowState + numSampled * double, logits),
-    once('finish_input_gradients', inputGradients + batch * (dim * element + 2 * double + pointer), parts * inputGradients),
+    ...(classParts > 1 ? [once('finish_class_gradients', classGradients, classParts * classGradients)] : []),
+    once('finish_input_gradients', inputGradients + batch * (dim * element + double + pointer), parts * inputGradients),
     once('label_gradients', batch * (dim * (float + element) + double)),
-    once('merge_bias_gradients', (batch + numSampled) * (double + float)),
+    once('merge_bias_gradients', (batch + numSampled) * float + batch * double, columnSums),
   ];
 }
 

@@ -116,14 +116,21 @@ template <class T, class E>
 void LossArrays<T, E>::plan_gradients() {
   if (p.input_gradients) {
     results.add(input_gradients, p.batch * p.dim);
-    num_parts = parts_of_sum<T>(p.batch, p.dim, std::min(chunk, p.num_sampled));
+    // About three blocks for each multiprocessor of a large device.
+    num_parts = parts_of_sum<T>(p.batch, p.dim, std::min(chunk, p.num_sampled), 384);
     scratch.add(parts, num_parts * p.batch * p.dim);
   }
+  column_sums.parts = parts_of_batch<T>(p.batch, std::min(chunk, p.num_sampled));
+  column_sums.pitch = p.num_sampled;
   const int64_t slots = full ? p.num_classes : labels + p.num_sampled;
   if (const RowGradients& g = p.weight_gradients; g.wanted()) {
     if (g.values) results.add(weight_gradients, g.num_rows * p.dim);
     if (g.slot_row) uploads.add(weight_rows, slots);
     if (columns_apart) scratch.add(unmerged, p.num_sampled * p.dim);
+    // A block for each multiprocessor: then the parts have 8 MB at most, or those of the shortest sums of few columns.
+    const int64_t columns = std::min(chunk, p.num_sampled);
+    num_class_parts = parts_of_sum<T>(columns, p.dim, p.batch, 128);
+    if (num_class_parts > 1) scratch.add(class_parts, num_class_parts * columns * p.dim);
     if (merges) {
       weight_order_ = order_slots(p, full, g, labels + (columns_apart ? p.num_sampled : 0));
       plan_segments(uploads, weight_segments, weight_order_);
@@ -131,7 +138,7 @@ void LossArrays<T, E>::plan_gradients() {
   }
   if (const RowGradients& g = p.bias_gradients; g.wanted()) {
     if (g.values) results.add(bias_gradients, g.num_rows);
-    scratch.add(column_sums, p.num_sampled);
+    scratch.add(column_sums.values, column_sums.parts * column_sums.pitch);
     if (g.merged || full) {
       bias_order_ = order_slots(p, full, g, labels + p.num_sampled);
       plan_segments(uploads, bias_segments, bias_order_);

@@ -57,13 +57,13 @@ class LossArrays {
   T* offset = nullptr;
   Rows<T> rows;
   Partials<T> partials;
-  T* z = nullptr;
-  T* parts = nullptr;
+  T* z = nullptr;  // then their activations
+  T *parts = nullptr, *class_parts = nullptr;
   T* unmerged = nullptr;
-  double* column_sums = nullptr;
+  ColumnSums column_sums;
 
   // How the columns are cut: chunks of whole tiles whose logits are kept. One chunk: they are formed once.
-  int64_t chunk = 0, num_parts = 1;
+  int64_t chunk = 0, num_parts = 1, num_class_parts = 1;
   int64_t chunks() const { return chunk ? (p.num_sampled + chunk - 1) / chunk : 0; }
 
   Layout uploads, results, scratch;

@@ -3,7 +3,8 @@
 //   true logits, offsets      of the labels and of the columns
 //   each chunk of columns     logits, with each row's maximum and sum over every tile
 //   rows                      losses, and what the gradients need
-//   each chunk of columns     logits again where there are several chunks; input gradients, class gradients, bias sums
+//   each chunk of columns     logits again where there are several chunks; their activations and the sums of these;
+//                             input gradients, class gradients
 //   what is left              parts of sums, the labels' share, rows that several slots share
 #include "cuda/loss_call.h"
 
@@ -173,25 +174,36 @@ class LossCall final : public DeviceCall {
     const LossArrays<T, E>& a = arrays_;
     Status status;
     if (a.chunks() > 1) status = form_logits(columns, a.z, {});
+    if (status.ok()) {
+      status = launched("activations",
+                        activations<T, E>(queue(), p.batch, columns, a.z, a.rows, p.loss, a.column_sums, arithmetic_));
+    }
     if (status.ok() && a.parts && p.dim) {
       status = launched("input_gradients",
                         input_gradients(queue(), p.batch, p.dim, a.pitch, columns, a.z, a.classes.column_rows.device,
-                                        a.rows, p.loss, a.num_parts, a.parts, add, arithmetic_));
+                                        a.num_parts, a.parts, add, arithmetic_));
     }
     if (status.ok() && a.weight_gradients && p.dim) {
-      T* values = a.unmerged ? a.unmerged : a.weight_gradients.device;
-      const int64_t labels = a.full ? 0 : a.labels;  // the slots before the columns'
-      const int64_t* row_of = nullptr;
-      if (!a.unmerged && a.weight_rows) row_of = a.weight_rows.device + labels;
-      else if (!a.unmerged) values += labels * p.dim;
-      status =
-          launched("class_gradients", class_gradients(queue(), p.batch, p.dim, a.pitch, columns, a.z, a.inputs.device,
-                                                      a.rows, p.loss, row_of, values, arithmetic_));
-    }
-    if (status.ok() && a.column_sums) {
-      status = launched("column_sums", column_sums(queue(), p.batch, columns, a.z, a.rows, p.loss, a.column_sums));
+      status = class_rows(columns);
     }
     return status;
+  }
+
+  Status class_rows(ColumnRange columns) {
+    const SampledProblem& p = problem_;
+    const LossArrays<T, E>& a = arrays_;
+    const int64_t labels = a.full ? 0 : a.labels;  // the slots before the columns'
+    const int64_t* row_of = !a.unmerged && a.weight_rows ? a.weight_rows.device + labels + columns.begin : nullptr;
+    T* values = a.unmerged ? a.unmerged : a.weight_gradients.device;
+    if (!row_of) values += ((a.unmerged ? 0 : labels) + columns.begin) * p.dim;
+    const bool cut = a.num_class_parts > 1;
+    const Status status =
+        launched("class_gradients",
+                 class_gradients(queue(), p.batch, p.dim, a.pitch, columns, a.z, a.inputs.device,
+                                 cut ? nullptr : row_of, cut ? a.class_parts : values, a.num_class_parts, arithmetic_));
+    if (!status.ok() || !cut) return status;
+    return launched("finish_class_gradients", finish_class_gradients(queue(), columns.count, p.dim, a.num_class_parts,
+                                                                     a.class_parts, row_of, values));
   }
 
   Status finish_gradients() {

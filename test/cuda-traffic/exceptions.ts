@@ -31,12 +31,7 @@ const ofRows: Exception[] = [
     ],
   },
   {
-    reason: "a warp's elements are of two rows or more, which have a scale, labels and their gradients each",
-    runs: ['dim 17'],
-    accesses: [['finish_input_gradients', 'sum *= state.scale[b]']],
-  },
-  {
-    reason: 'the same, and the rows of labels begin anywhere',
+    reason: "a warp's elements are of two rows or more, whose labels have gradients and rows of their own, which begin anywhere",
     runs: ['dim 80', 'dim 36', 'dim 17'],
     accesses: [['finish_input_gradients', 'sum += state.true_dz[j] * static_cast<double>(value_of(label_rows[j][d]))']],
   },
@@ -49,8 +44,8 @@ const ofHits: Exception[] = [
     reason: 'the rows of a warp have labels of their own, which lanes look through one by one, or by halves',
     runs: dims,
     accesses: [
-      ['logits<float, BFloat16, bf16>', 'const int64_t label = labels[t]'],
-      ['logits<float, Float16, f16>', 'const int64_t label = labels[t]'],
+      ['logits<float, BFloat16, bf16>', 'label[i] = row < p.batch ? p.hits.labels['],
+      ['logits<float, Float16, f16>', 'label[i] = row < p.batch ? p.hits.labels['],
       ['logits<float, float, tf32>', 'if (labels[middle] < key)'],
       ['logits<float, float, tf32>', 'return begin < num_true && labels[begin] == key'],
     ],
@@ -65,13 +60,14 @@ const ofIndices: Exception[] = [
     runs: [...dims, 'biases'],
     accesses: [
       ['merge_bias_gradients', 'const int64_t slot = alone ? i : segments.slots[i]'],
-      ['merge_bias_gradients', 'sum += slot < segments.labels ? true_dz[slot] : columns['],
+      ['merge_bias_gradients', 'sum += true_dz[slot]'],
+      ['merge_bias_gradients', 'column += columns.values['],
     ],
   },
   {
     reason: 'a lane reads the rows of its four columns one after the other',
     runs: ['biases'],
-    accesses: [['class_gradients', 'T* out = p.values + (p.row_of ? p.row_of[c] : c) * p.dim']],
+    accesses: [['class_gradients', 'T* out = p.values + (p.row_of ? p.row_of[c] : part']],
   },
   {
     reason: 'a group of values ends where the next begins: a warp of few rows reads an element more than fills its sectors',
@@ -97,8 +93,8 @@ const ofUnevenRows: Exception[] = [
     reason: 'rows begin in the middle of a sector: 64 bytes of one touch three',
     runs: ['dim 36', 'dim 17'],
     accesses: [
-      ['logits', 'copy_16(Product::A'],
-      ['logits', 'copy_16(Product::B'],
+      ['logits', 'copy_16(A::'],
+      ['logits', 'copy_16(B::'],
       ['input_gradients<float, BFloat16, bf16>', 'copy_16(B::'],
       ['copy_rows', 'read = load_chunk<kWidth>(source + d)'],
       ['copy_rows', 'store_chunk(target + d, written)'],

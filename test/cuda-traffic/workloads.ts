@@ -45,8 +45,18 @@ export function losses(dim: number): void {
   negativeSamplingLossSync({ ...bf16, ...high, gradients: true });
   negativeSamplingLossSync({ ...f16, ...high, gradients: true });
   sampledLogisticLossSync({ ...f64, gradients: true });
+  longBatch(dim);
   const { weights, inputs, biases } = f32;
   softmaxLossSync({ weights, inputs, biases, labels: labels(1), gradients: true });
+}
+
+/** As many rows as the sums of class gradients are cut at. */
+function longBatch(dim: number): void {
+  const rows = 160;
+  const ids = Int32Array.from({ length: rows }, (_, i) => (i * 7) % numClasses);
+  const options = { numSampled: 32, numClasses, seed: 3, labels: ids, gradients: true } as const;
+  sampledSoftmaxLossSync({ ...options, weights: floats(numClasses * dim), inputs: floats(rows * dim) });
+  sampledSoftmaxLossSync({ ...options, weights: doubles(numClasses * dim), inputs: doubles(rows * dim) });
 }
 
 /** Rows in and out of tables of every dtype, losses over tables, and gradients that stay on the device. */

@@ -1,13 +1,12 @@
 // Gradients of the inputs: activations [B, S] times class rows [S, D], a block for a tile of rows and dims and a part
 // of the columns; then the parts in order, and the true classes' share.
 //
-// Reads the logits once for every kN dims and makes activations of them on the way to shared memory: one exponential
-// for kN multiply-adds. Class rows come from the L2 cache. 2 * B * S * D flops for 4 * B * S * ceil(D / kN) bytes of
-// logits: the multiply-adds bound it for float from D = 32 on.
+// Reads the activations once for every kN dims. Class rows come from the L2 cache. 2 * B * S * D flops for 4 * B * S *
+// ceil(D / kN) bytes of activations: the multiply-adds bound it for float from D = 32 on.
 //
-// At most 168 registers and 30 KB of shared memory, so that 3 blocks of 4 warps fit each multiprocessor: 12 of the 64
-// warps of an A100 or H100, of the 48 of an L4 or RTX 4090. Few, but each has 64 independent sums.
-#include "cuda/kernels/activation.cuh"
+// At most 168 registers and 44 KB of shared memory, so that 3 blocks of 4 warps fit each multiprocessor of an A100 or
+// H100, 2 of an L4 or RTX 4090: 12 of their 64 warps, or 8 of 48. Few, but each has 64 independent sums.
+#include "cuda/kernels/activations.cuh"
 #include "cuda/kernels/kernels.h"
 #include "cuda/kernels/launch.cuh"
 #include "cuda/kernels/product.cuh"
@@ -21,8 +20,6 @@ struct Problem {
   int64_t batch, dim, pitch, count, row_tiles, dim_tiles, part_length, z_pitch;
   const T* z;
   const E* const* rows;
-  const T* max;
-  Loss loss;
   T* parts;
   bool add;
 };
@@ -35,48 +32,43 @@ __global__ void __launch_bounds__(Tile<E>::kThreads, 3)
   using Product = cuda::Product<E, arithmetic, Inside::k, Inside::other>;
   using A = typename Product::A;
   using B = typename Product::B;
+  using Element = typename A::Element;
   using Tl = Tile<E>;
-  // Logits are read by vectors of T, so that no sector is read by halves.
-  constexpr int kVector = B::kVector, kPiece = Tile<T>::kVector, kPieces = A::template kEach<kPiece>;
   __shared__ typename Product::Shared shared;
   const int64_t row_tile = blockIdx.x % p.row_tiles, rest = blockIdx.x / p.row_tiles;
   const int64_t first_row = row_tile * Tl::kM, first_dim = rest % p.dim_tiles * Tl::kN, part = rest / p.dim_tiles;
   const int64_t begin = part * p.part_length, stop = begin + p.part_length, end = stop < p.count ? stop : p.count;
 
-  T max[kPieces];
+  const Element* a[A::kEach];
 #pragma unroll
-  for (int i = 0; i < kPieces; ++i) {
-    const int64_t row = first_row + A::template other_of<kPiece>(i);
-    max[i] = row < p.batch ? p.max[row] : T(0);
+  for (int i = 0; i < A::kEach; ++i) {
+    const int64_t row = first_row + A::other_of(i);
+    a[i] = row < p.batch ? activation_row<Element>(p.z, p.z_pitch, row) : nullptr;
   }
-  Vector<T> z[kPieces];
+  // Where the class rows of the next step are: asked for a step ahead, since the copy would wait for it.
+  const E* b[B::kEach];
+  const auto find_rows = [&](int64_t k0) {
+#pragma unroll
+    for (int i = 0; i < B::kEach; ++i) {
+      const int64_t c = k0 + B::k_of(i);
+      b[i] = c < end ? p.rows[c] : nullptr;
+    }
+  };
+  find_rows(begin);
   Product product;
-  add_products(
-      product, shared, begin, end,
-      [&](int64_t k0, int buffer) {
+  add_products(product, shared, begin, end, [&](int64_t k0, Element* to_a, E* to_b) {
 #pragma unroll
-        for (int i = 0; i < kPieces; ++i) {
-          const int64_t row = first_row + A::template other_of<kPiece>(i), c = k0 + A::template k_of<kPiece>(i);
+    for (int i = 0; i < A::kEach; ++i) {
+      const int64_t c = k0 + A::k_of(i);
+      copy_16(A::place(to_a, i), a[i] && c < end ? a[i] + activation_column<Element, T>(c) : nullptr, p.z);
+    }
 #pragma unroll
-          for (int e = 0; e < kPiece; ++e) z[i].v[e] = -INFINITY;
-          if (row < p.batch && c < end) z[i] = *reinterpret_cast<const Vector<T>*>(p.z + row * p.z_pitch + c);
-        }
-#pragma unroll
-        for (int i = 0; i < B::template kEach<kVector>; ++i) {
-          const int64_t c = k0 + B::template k_of<kVector>(i), d = first_dim + B::template other_of<kVector>(i);
-          copy_16(B::template place<kVector>(shared.b[buffer], i), c < end && d < p.pitch ? p.rows[c] + d : nullptr,
-                  p.z);
-        }
-      },
-      [&](int64_t, int buffer) {
-#pragma unroll
-        for (int i = 0; i < kPieces; ++i) {
-          T e[kPiece];
-#pragma unroll
-          for (int v = 0; v < kPiece; ++v) e[v] = activation(z[i].v[v], max[i], p.loss);
-          store_shared(A::template place<kPiece>(shared.a[buffer], i), e);
-        }
-      });
+    for (int i = 0; i < B::kEach; ++i) {
+      const int64_t d = first_dim + B::other_of(i);
+      copy_16(B::place(to_b, i), b[i] && d < p.pitch ? b[i] + d : nullptr, p.z);
+    }
+    find_rows(k0 + A::kK);
+  });
 
   const bool aligned = p.dim % Product::kRun == 0;
 #pragma unroll
@@ -98,28 +90,21 @@ __global__ void __launch_bounds__(256)
   if (i >= batch * dim) return;
   const int64_t b = i / dim, d = i % dim;
   double sum = 0;
+#pragma unroll 8
   for (int64_t part = 0; part < num_parts; ++part) sum += static_cast<double>(parts[part * batch * dim + i]);
-  sum *= state.scale[b];
   for (int64_t j = b * num_true; j < (b + 1) * num_true; ++j) {
     sum += state.true_dz[j] * static_cast<double>(value_of(label_rows[j][d]));
   }
   out[i] = static_cast<T>(sum);
 }
 
-// Of the columns, where the sum is cut into `num_parts`; whole steps of the product.
-template <class E>
-int64_t length_of_part(int64_t count, int64_t num_parts) {
-  return blocks_of(blocks_of(count, num_parts), Tile<E>::kK) * Tile<E>::kK;
-}
-
 }  // namespace
 
 template <class T>
-int64_t parts_of_sum(int64_t m, int64_t n, int64_t length) {
-  constexpr int64_t kBlocks = 256;  // about two for each multiprocessor of a large device
-  constexpr int64_t kShortest = 256;
+int64_t parts_of_sum(int64_t m, int64_t n, int64_t length, int64_t blocks) {
+  constexpr int64_t kShortest = 128;  // eight steps of a product of floats, which come after two that fill its buffers
   const int64_t tiles = blocks_of(m, Tile<T>::kM) * blocks_of(n, Tile<T>::kN);
-  int64_t parts = blocks_of(kBlocks, tiles > 0 ? tiles : 1);
+  int64_t parts = blocks_of(blocks, tiles > 0 ? tiles : 1);
   const int64_t most = blocks_of(length, kShortest);
   if (parts > most) parts = most;
   return parts > 0 ? parts : 1;
@@ -127,8 +112,8 @@ int64_t parts_of_sum(int64_t m, int64_t n, int64_t length) {
 
 template <class T, class E>
 cudaError_t input_gradients(const Queue& queue, int64_t batch, int64_t dim, int64_t pitch, ColumnRange columns,
-                            const T* z, const E* const* rows, const Rows<T>& state, Loss loss, int64_t num_parts,
-                            T* parts, bool add, Arithmetic arithmetic) {
+                            const T* z, const E* const* rows, int64_t num_parts, T* parts, bool add,
+                            Arithmetic arithmetic) {
   const Problem<T, E> p{batch,
                         dim,
                         pitch,
@@ -139,8 +124,6 @@ cudaError_t input_gradients(const Queue& queue, int64_t batch, int64_t dim, int6
                         logits_pitch(columns.count),
                         z,
                         rows + columns.begin,
-                        state.max,
-                        loss,
                         parts,
                         add};
   const int64_t blocks = p.row_tiles * p.dim_tiles * num_parts;
@@ -157,11 +140,11 @@ cudaError_t finish_input_gradients(const Queue& queue, int64_t batch, int64_t di
                 batch, dim, num_true, state, num_parts, parts, label_rows, out);
 }
 
-template int64_t parts_of_sum<float>(int64_t, int64_t, int64_t);
-template int64_t parts_of_sum<double>(int64_t, int64_t, int64_t);
+template int64_t parts_of_sum<float>(int64_t, int64_t, int64_t, int64_t);
+template int64_t parts_of_sum<double>(int64_t, int64_t, int64_t, int64_t);
 #define INSTANTIATE(T, E)                                                                                       \
   template cudaError_t input_gradients(const Queue&, int64_t, int64_t, int64_t, ColumnRange, const T*,          \
-                                       const E* const*, const Rows<T>&, Loss, int64_t, T*, bool, Arithmetic);   \
+                                       const E* const*, int64_t, T*, bool, Arithmetic);                         \
   template cudaError_t finish_input_gradients(const Queue&, int64_t, int64_t, int64_t, const Rows<T>&, int64_t, \
                                               const T*, const E* const*, T*);
 SAMPLED_SOFTMAX_FOR_ROWS(INSTANTIATE)

@@ -96,33 +96,53 @@ template <class T>
 cudaError_t finish_rows(const Queue& queue, int64_t batch, int64_t num_true, const RowEnd& end,
                         const Partials<T>& partials, const Rows<T>& rows, T* losses);
 
-// In how many parts the sum of a product over `length` is cut, so that its m x n outputs fill the device: a function of
-// the problem alone.
-template <class T>
-int64_t parts_of_sum(int64_t m, int64_t n, int64_t length);
+// The sums of the columns' activations, in parts of the batch: [parts][pitch].
+struct ColumnSums {
+  double* values = nullptr;
+  int64_t parts = 1, pitch = 0;
+};
 
-// parts[part][b][d] = (add ? itself : 0) + the sum over the part's columns of activation(z[b][c]) * rows[c][d].
+// In how many parts the activations' kernel cuts the batch, so that its blocks fill the device: a function of the
+// problem alone.
+template <class T>
+int64_t parts_of_batch(int64_t batch, int64_t columns);
+
+// In place of each logit of `z` what the products multiply: scale[b] * activation(z[b][c], max[b]), laid out and
+// rounded as `arithmetic` on rows of E wants it (activations.cuh). sums[part][c] = their sum over the rows of the part,
+// where `sums` has values.
+template <class T, class E>
+cudaError_t activations(const Queue& queue, int64_t batch, ColumnRange columns, T* z, const Rows<T>& state, Loss loss,
+                        const ColumnSums& sums, Arithmetic arithmetic = Arithmetic::fma);
+
+// In how many parts the sum of a product over `length` is cut, so that its m x n outputs are `blocks` or more: a
+// function of the problem alone.
+template <class T>
+int64_t parts_of_sum(int64_t m, int64_t n, int64_t length, int64_t blocks);
+
+// parts[part][b][d] = (add ? itself : 0) + the sum over the part's columns of the activation of (b, c) * rows[c][d].
 template <class T, class E>
 cudaError_t input_gradients(const Queue& queue, int64_t batch, int64_t dim, int64_t pitch, ColumnRange columns,
-                            const T* z, const E* const* rows, const Rows<T>& state, Loss loss, int64_t num_parts,
-                            T* parts, bool add, Arithmetic arithmetic = Arithmetic::fma);
+                            const T* z, const E* const* rows, int64_t num_parts, T* parts, bool add,
+                            Arithmetic arithmetic = Arithmetic::fma);
 
-// out[b][d] = scale[b] * the sum over the parts + the sum over j of true_dz[b][j] * label_rows[b][j][d].
+// out[b][d] = the sum over the parts + the sum over j of true_dz[b][j] * label_rows[b][j][d].
 template <class T, class E>
 cudaError_t finish_input_gradients(const Queue& queue, int64_t batch, int64_t dim, int64_t num_true,
                                    const Rows<T>& state, int64_t num_parts, const T* parts, const E* const* label_rows,
                                    T* out);
 
-// values[row_of[c]][d] = the sum over b of scale[b] * activation(z[b][c]) * inputs[b][d]; row c where `row_of` is null.
+// values[row_of[c]][d] = the sum over b of the activation of (b, c) * inputs[b][d]; row c where `row_of` is null. Of
+// the columns of the range alone, column columns.begin first. In several parts of the batch (without `row_of`)
+// values[part][c][d], which finish_class_gradients adds up.
 template <class T, class E>
 cudaError_t class_gradients(const Queue& queue, int64_t batch, int64_t dim, int64_t pitch, ColumnRange columns,
-                            const T* z, const E* inputs, const Rows<T>& state, Loss loss, const int64_t* row_of,
-                            T* values, Arithmetic arithmetic = Arithmetic::fma);
+                            const T* z, const E* inputs, const int64_t* row_of, T* values, int64_t num_parts,
+                            Arithmetic arithmetic = Arithmetic::fma);
 
-// sums[c] = the sum over b of scale[b] * activation(z[b][c]).
+// values[row_of[c]][d] = the sum over the parts [part][c][d] of `count` columns.
 template <class T>
-cudaError_t column_sums(const Queue& queue, int64_t batch, ColumnRange columns, const T* z, const Rows<T>& state,
-                        Loss loss, double* sums);
+cudaError_t finish_class_gradients(const Queue& queue, int64_t count, int64_t dim, int64_t num_parts, const T* parts,
+                                   const int64_t* row_of, T* values);
 
 // values[row_of[i]][d] = true_dz[i] * inputs[i / T][d]; row i where `row_of` is null.
 template <class T, class E>
@@ -146,7 +166,7 @@ cudaError_t merge_class_gradients(const Queue& queue, const Segments& segments, 
 // values[rows[s]] = the same of bias gradients. Without `starts` each slot is a segment; without `rows`, row s.
 template <class T>
 cudaError_t merge_bias_gradients(const Queue& queue, const Segments& segments, const double* true_dz,
-                                 const double* columns, T* values);
+                                 const ColumnSums& columns, T* values);
 
 }  // namespace cuda
 }  // namespace sampled_softmax

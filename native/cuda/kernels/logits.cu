@@ -6,9 +6,9 @@
 // Writes 4 * B * S bytes where the logits are kept. The two partials of a row and tile are written by single lanes: 12
 // bytes of 64 * 4.
 //
-// Up to 254 registers (190 with tensor cores, 163 on an H100) and 30 KB of shared memory: 2 blocks of 4 warps (3) on
-// each multiprocessor of an A100, H100, L4 or RTX 4090. Capped at 168, the multiply-adds would spill on three of seven
-// architectures.
+// Up to 254 registers (160 with tensor cores) and 46 KB of shared memory: 2 blocks of 4 warps on each multiprocessor of
+// an A100, H100, L4 or RTX 4090, with tensor cores 3 of an A100 or H100. Capped at 168, the multiply-adds would spill
+// on three of seven architectures.
 #include "cuda/kernels/activation.cuh"
 #include "cuda/kernels/kernels.h"
 #include "cuda/kernels/launch.cuh"
@@ -43,49 +43,46 @@ struct Problem {
   Partials<T> partials;
 };
 
-// A block of threads has a tile of kM rows of the batch and kN columns. Two blocks to a multiprocessor: left to itself,
-// ptxas aims at a third on some GPUs (sm_86, sm_90, sm_120) and spills for it.
+// A block of threads has a tile of kM rows of the batch and kN columns. Two blocks of multiply-adds to a
+// multiprocessor: left to itself, ptxas aims at a third on some GPUs (sm_86, sm_90, sm_120) and spills for it.
 template <class T, class E, Arithmetic arithmetic>
-__global__ void __launch_bounds__(Tile<E>::kThreads, 2) logits_kernel(const Begun begun, const Problem<T, E> p) {
+__global__ void __launch_bounds__(Tile<E>::kThreads, arithmetic == Arithmetic::fma ? 2 : 3)
+    logits_kernel(const Begun begun, const Problem<T, E> p) {
   begun.note();
   if constexpr (!can_multiply<arithmetic>()) return;
   using Product = cuda::Product<E, arithmetic, Inside::k, Inside::k>;
+  using A = typename Product::A;
+  using B = typename Product::B;
   using Tl = Tile<E>;
-  constexpr int kRows = Product::kRows, kColumns = Product::kColumns, kVector = Tl::kVector;
+  constexpr int kRows = Product::kRows, kColumns = Product::kColumns;
   __shared__ typename Product::Shared shared;
   const int64_t row_tile = blockIdx.x % p.row_tiles, column_tile = blockIdx.x / p.row_tiles;
   const int64_t first_row = row_tile * Tl::kM, first_column = column_tile * Tl::kN;
 
-  const E* a[Product::A::template kEach<kVector>];
-  const E* b[Product::B::template kEach<kVector>];
+  const E *a[A::kEach], *b[B::kEach];
 #pragma unroll
-  for (int i = 0; i < Product::A::template kEach<kVector>; ++i) {
-    const int64_t row = first_row + Product::A::template other_of<kVector>(i);
+  for (int i = 0; i < A::kEach; ++i) {
+    const int64_t row = first_row + A::other_of(i);
     a[i] = row < p.batch ? p.inputs + row * p.pitch : nullptr;
   }
 #pragma unroll
-  for (int i = 0; i < Product::B::template kEach<kVector>; ++i) {
-    const int64_t column = first_column + Product::B::template other_of<kVector>(i);
+  for (int i = 0; i < B::kEach; ++i) {
+    const int64_t column = first_column + B::other_of(i);
     b[i] = column < p.count ? p.rows[column] : nullptr;
   }
   Product product;
-  add_products(
-      product, shared, 0, p.pitch,
-      [&](int64_t k0, int buffer) {
+  add_products(product, shared, 0, p.pitch, [&](int64_t k0, E* to_a, E* to_b) {
 #pragma unroll
-        for (int i = 0; i < Product::A::template kEach<kVector>; ++i) {
-          const int64_t k = k0 + Product::A::template k_of<kVector>(i);
-          copy_16(Product::A::template place<kVector>(shared.a[buffer], i), a[i] && k < p.pitch ? a[i] + k : nullptr,
-                  p.inputs);
-        }
+    for (int i = 0; i < A::kEach; ++i) {
+      const int64_t k = k0 + A::k_of(i);
+      copy_16(A::place(to_a, i), a[i] && k < p.pitch ? a[i] + k : nullptr, p.inputs);
+    }
 #pragma unroll
-        for (int i = 0; i < Product::B::template kEach<kVector>; ++i) {
-          const int64_t k = k0 + Product::B::template k_of<kVector>(i);
-          copy_16(Product::B::template place<kVector>(shared.b[buffer], i), b[i] && k < p.pitch ? b[i] + k : nullptr,
-                  p.inputs);
-        }
-      },
-      [](int64_t, int) {});
+    for (int i = 0; i < B::kEach; ++i) {
+      const int64_t k = k0 + B::k_of(i);
+      copy_16(B::place(to_b, i), b[i] && k < p.pitch ? b[i] + k : nullptr, p.inputs);
+    }
+  });
 
   int64_t key[kColumns];
 #pragma unroll
@@ -110,26 +107,41 @@ __global__ void __launch_bounds__(Tile<E>::kThreads, 2) logits_kernel(const Begu
 #pragma unroll
     for (int i = 0; i < kRows; ++i) product.sum[i][j] += offset;
   }
-  // Bit i * kColumns + j. In a loop of its own, not unrolled: inside the next it would be there kRows * kColumns times.
-  uint64_t hits = 0;
-  if (p.hits.keys) {
+  if (p.hits.keys && p.hits.num_true <= kFewLabels) {
+    // Each label is read once, those of all rows side by side.
+#pragma unroll 1
+    for (int t = 0; t < p.hits.num_true; ++t) {
+      int64_t label[kRows];
+#pragma unroll
+      for (int i = 0; i < kRows; ++i) {
+        const int64_t row = first_row + Product::m_of(i);
+        label[i] = row < p.batch ? p.hits.labels[row * p.hits.num_true + t] : -2;  // no label and no key
+      }
+#pragma unroll
+      for (int i = 0; i < kRows; ++i) {
+#pragma unroll
+        for (int j = 0; j < kColumns; ++j) product.sum[i][j] = label[i] == key[j] ? -INFINITY : product.sum[i][j];
+      }
+    }
+  } else if (p.hits.keys) {
+    // Bit i * kColumns + j. Not unrolled: the search would be there kRows * kColumns times.
+    uint64_t hits = 0;
 #pragma unroll 1
     for (int i = 0; i < kRows; ++i) {
       const int64_t row = first_row + Product::m_of(i);
       if (row >= p.batch) continue;
       const int64_t* labels = p.hits.labels + row * p.hits.num_true;
-      if (p.hits.num_true <= kFewLabels) {  // each is read once; no label is -1
-        for (int t = 0; t < p.hits.num_true; ++t) {
-          const int64_t label = labels[t];
-#pragma unroll
-          for (int j = 0; j < kColumns; ++j) hits |= uint64_t{label == key[j]} << (i * kColumns + j);
-        }
-        continue;
-      }
 #pragma unroll
       for (int j = 0; j < kColumns; ++j) {
         const bool hit = key[j] >= 0 && is_hit(labels, p.hits.num_true, key[j]);
         hits |= uint64_t{hit} << (i * kColumns + j);
+      }
+    }
+#pragma unroll
+    for (int i = 0; i < kRows; ++i) {
+#pragma unroll
+      for (int j = 0; j < kColumns; ++j) {
+        product.sum[i][j] = hits >> (i * kColumns + j) & 1 ? -INFINITY : product.sum[i][j];
       }
     }
   }
@@ -140,10 +152,8 @@ __global__ void __launch_bounds__(Tile<E>::kThreads, 2) logits_kernel(const Begu
     T z[kColumns], max = -INFINITY;
 #pragma unroll
     for (int j = 0; j < kColumns; ++j) {
-      const bool counts = in_batch && first_column + Product::n_of(j) < p.count;
-      const bool hit = hits >> (i * kColumns + j) & 1;
-      z[j] = counts && !hit ? product.sum[i][j] : -INFINITY;
-      max = z[j] > max ? z[j] : max;  // a NaN is passed over
+      z[j] = first_column + Product::n_of(j) < p.count ? product.sum[i][j] : -INFINITY;
+      max = fmax(max, z[j]);  // a NaN is passed over
     }
     if (p.z && in_batch) store_row<Product>(z, p.z + row * p.z_pitch, first_column, p.z_pitch, true);
     if (!p.partials.max) continue;
@@ -151,16 +161,24 @@ __global__ void __launch_bounds__(Tile<E>::kThreads, 2) logits_kernel(const Begu
     if (p.loss == Loss::softmax) {
 #pragma unroll
       for (int lanes = 1; lanes < Product::kRowLanes; lanes *= 2) {
-        const T other = __shfl_xor_sync(~0u, max, lanes);
-        max = other > max ? other : max;
+        max = fmax(max, __shfl_xor_sync(~0u, max, lanes));
       }
+      if constexpr (arithmetic == Arithmetic::fma) {
 #pragma unroll
-      for (int j = 0; j < kColumns; ++j) {
-        if (z[j] != -INFINITY) careful.add(exp_of_difference(z[j], max));
+        for (int j = 0; j < kColumns; ++j) {
+          if (z[j] != -INFINITY) careful.add(exp_of_difference(z[j], max));
+        }
+      } else {
+        const T from = max == -INFINITY ? T(0) : max;
+#pragma unroll
+        for (int j = 0; j < kColumns; ++j) careful.sum += exp_in_brief(z[j] - from);
       }
     } else {
 #pragma unroll
-      for (int j = 0; j < kColumns; ++j) careful.add({softplus(z[j]), T(0)});
+      for (int j = 0; j < kColumns; ++j) {
+        if constexpr (arithmetic == Arithmetic::fma) careful.add({softplus(z[j]), T(0)});
+        else careful.sum += softplus_in_brief(z[j]);
+      }
     }
     double sum = careful.total();
 #pragma unroll

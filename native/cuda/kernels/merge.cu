@@ -47,7 +47,7 @@ __global__ void __launch_bounds__(kThreads)
 // 48 warps, 40 on an H100.
 template <class T>
 __global__ void __launch_bounds__(kThreads)
-    merge_bias_gradients_kernel(const Begun begun, Segments segments, const double* true_dz, const double* columns,
+    merge_bias_gradients_kernel(const Begun begun, Segments segments, const double* true_dz, ColumnSums columns,
                                 T* values) {
   begun.note();
   const int64_t s = int64_t{blockIdx.x} * kThreads + threadIdx.x;
@@ -57,7 +57,16 @@ __global__ void __launch_bounds__(kThreads)
   double sum = 0;
   for (int64_t i = begin; i < end; ++i) {
     const int64_t slot = alone ? i : segments.slots[i];
-    sum += slot < segments.labels ? true_dz[slot] : columns[slot - segments.labels];
+    if (slot < segments.labels) {
+      sum += true_dz[slot];
+      continue;
+    }
+    double column = 0;
+#pragma unroll 8
+    for (int64_t part = 0; part < columns.parts; ++part) {
+      column += columns.values[part * columns.pitch + slot - segments.labels];
+    }
+    sum += column;
   }
   values[segments.rows ? segments.rows[s] : s] = static_cast<T>(sum);
 }
@@ -80,7 +89,7 @@ cudaError_t merge_class_gradients(const Queue& queue, const Segments& segments, 
 
 template <class T>
 cudaError_t merge_bias_gradients(const Queue& queue, const Segments& segments, const double* true_dz,
-                                 const double* columns, T* values) {
+                                 const ColumnSums& columns, T* values) {
   return launch(queue, "merge_bias_gradients", blocks_of(segments.count, kThreads), kThreads,
                 merge_bias_gradients_kernel<T>, segments, true_dz, columns, values);
 }
@@ -93,7 +102,7 @@ cudaError_t merge_bias_gradients(const Queue& queue, const Segments& segments, c
 SAMPLED_SOFTMAX_FOR_ROWS(INSTANTIATE)
 #undef INSTANTIATE
 #define INSTANTIATE(T) \
-  template cudaError_t merge_bias_gradients(const Queue&, const Segments&, const double*, const double*, T*);
+  template cudaError_t merge_bias_gradients(const Queue&, const Segments&, const double*, const ColumnSums&, T*);
 SAMPLED_SOFTMAX_FOR_BOTH(INSTANTIATE)
 #undef INSTANTIATE
 

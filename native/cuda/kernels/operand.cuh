@@ -42,26 +42,6 @@ static __device__ __forceinline__ void store_global(double* to, const double (&v
 static __device__ __forceinline__ void store_global(double* to, const double (&v)[2]) {
   asm volatile("st.global.v2.f64 [%0], {%1, %2};" ::"l"(__cvta_generic_to_global(to)), "d"(v[0]), "d"(v[1]) : "memory");
 }
-static __device__ __forceinline__ void store_shared(float* to, const float (&v)[4]) {
-  const uint32_t shared = static_cast<uint32_t>(__cvta_generic_to_shared(to));
-  asm volatile("st.shared.v4.f32 [%0], {%1, %2, %3, %4};" ::"r"(shared), "f"(v[0]), "f"(v[1]), "f"(v[2]), "f"(v[3])
-               : "memory");
-}
-static __device__ __forceinline__ void store_shared(double* to, const double (&v)[2]) {
-  const uint32_t shared = static_cast<uint32_t>(__cvta_generic_to_shared(to));
-  asm volatile("st.shared.v2.f64 [%0], {%1, %2};" ::"r"(shared), "d"(v[0]), "d"(v[1]) : "memory");
-}
-
-// Rounded to nearest; a NaN stays one.
-static __device__ __forceinline__ void store_shared(BFloat16* to, const float (&v)[4]) {
-#if __CUDA_ARCH__ >= 800
-  uint32_t low, high;
-  asm("cvt.rn.bf16x2.f32 %0, %1, %2;" : "=r"(low) : "f"(v[1]), "f"(v[0]));
-  asm("cvt.rn.bf16x2.f32 %0, %1, %2;" : "=r"(high) : "f"(v[3]), "f"(v[2]));
-  const uint32_t shared = static_cast<uint32_t>(__cvta_generic_to_shared(to));
-  asm volatile("st.shared.v2.b32 [%0], {%1, %2};" ::"r"(shared), "r"(low), "r"(high) : "memory");
-#endif
-}
 
 enum class Inside { k, other };
 
@@ -93,6 +73,7 @@ static __device__ __forceinline__ void wait_for_copies() {
 template <class E, Inside inside, int kOther, int depth>
 struct Operand {
   using Tl = Tile<E>;
+  using Element = E;
   static constexpr int kVector = Tl::kVector, kK = depth;
   static constexpr bool kKInside = inside == Inside::k;
   // Padding against bank conflicts, of vectors and of tensor-core fragments alike. k inside: rows start 20 banks apart,
@@ -101,86 +82,73 @@ struct Operand {
   static constexpr int kStride = kKInside ? kK + kVector : kOther + (sizeof(E) == 2 ? 1 : 2) * kVector;
   static constexpr int kElements = (kKInside ? kOther : kK) * kStride;
 
-  // The tile in pieces of `width` elements of one row: a vector, or as many as there are in a vector of T, from which
-  // they are made. How many each thread brings, and the place of its i-th in the tile: its index among the others (m or
-  // n), and its k.
-  template <int width>
-  static constexpr int kInside = (kKInside ? kK : kOther) / width;
-  template <int width>
-  static constexpr int kEach = kInside<width>*(kKInside ? kOther : kK) / Tl::kThreads;
+  // The tile in vectors: how many each thread brings, and the place of its i-th in the tile: its index among the others
+  // (m or n), and its k.
+  static constexpr int kInside = (kKInside ? kK : kOther) / kVector;
+  static constexpr int kEach = kInside * (kKInside ? kOther : kK) / Tl::kThreads;
+  static_assert(kEach * Tl::kThreads == kInside * (kKInside ? kOther : kK), "every thread brings as many");
 
-  // Where k is inside, a warp has 64 bytes (of T's) of each of eight rows, and those lanes that write together, eight
-  // with 16 bytes each or sixteen with 8, write to all banks: one vector of each of the eight rows, or four pieces of
-  // every other row. (Neighbours of one row would lie in the same banks as the next row's.)
-  template <int width>
+  // Where k is inside, a warp has 64 bytes of each of eight rows, and eight lanes that write together one vector of
+  // each row, to all banks. (Neighbours of one row would lie in the same banks as the next row's.)
   static __device__ __forceinline__ int other_of(int i) {
-    static_assert(kInside<width> * (kKInside ? kOther : kK) % Tl::kThreads == 0, "every thread brings as many");
-    if (!kKInside) return part<width>(i) + vector<width>(i) % kInside<kVector> * width;
-    const int lane = vector<width>(i) % kWarp;
-    const int row = width == kVector ? lane % kWarpRows : lane % 16 / kPieces * 2 + lane / 16;
-    return vector<width>(i) / kWarp * kWarpRows + row;
+    return kKInside ? vector(i) / kWarp * kWarpRows + vector(i) % kWarpRows : vector(i) % kInside * kVector;
   }
-  template <int width>
   static __device__ __forceinline__ int k_of(int i) {
-    if (!kKInside) return vector<width>(i) / kInside<kVector>;
-    const int lane = vector<width>(i) % kWarp, piece = width == kVector ? lane / kWarpRows : lane % kPieces;
-    return part<width>(i) + piece * width;
+    return kKInside ? vector(i) % kWarp / kWarpRows * kVector : vector(i) / kInside;
   }
   static __device__ __forceinline__ int offset(int other, int k) {
     return kKInside ? other * kStride + k : k * kStride + other;
   }
-  template <int width>
-  static __device__ __forceinline__ E* place(E* shared, int i) {
-    return shared + offset(other_of<width>(i), k_of<width>(i));
-  }
+  static __device__ __forceinline__ E* place(E* shared, int i) { return shared + offset(other_of(i), k_of(i)); }
 
  private:
-  static constexpr int kWarp = 32, kWarpRows = 8, kPieces = kWarp / kWarpRows;
-  // Where a vector comes in several pieces, a thread has as many that follow each other, one of each part of the same
-  // row of the tile: what belongs to a row is in as few registers as with whole vectors.
-  template <int width>
-  static constexpr int kParts = kVector / width;
-  template <int width>
-  static __device__ __forceinline__ int vector(int i) {
-    return static_cast<int>(threadIdx.x) + i / kParts<width> * Tl::kThreads;
-  }
-  template <int width>
-  static __device__ __forceinline__ int part(int i) {
-    return i % kParts<width> * ((kKInside ? kK : kOther) / kParts<width>);
-  }
+  static constexpr int kWarp = 32, kWarpRows = 8;
+  static_assert(!kKInside || kInside == kWarp / kWarpRows, "64 bytes of k");
+  static __device__ __forceinline__ int vector(int i) { return static_cast<int>(threadIdx.x) + i * Tl::kThreads; }
 };
 
-// Both operands, in two buffers: while one is multiplied, the other is filled. The first decides how much of k that is.
+// Both operands, in as many buffers as there are stages: while one is multiplied, the others are filled. The first
+// operand decides how much of k that is.
+//
+// Three: a copy then has two products' time to come, and the barrier before a product serves the buffer that was
+// multiplied last as well. Without asynchronous copies (sm_75) two, of which its 64 KB hold two blocks'.
 template <class Ea, class Eb, Inside inside_a, Inside inside_b>
 struct Operands {
   using A = Operand<Ea, inside_a, Tile<Ea>::kM, Tile<Ea>::kK>;
   using B = Operand<Eb, inside_b, Tile<Ea>::kN, Tile<Ea>::kK>;
+#if __CUDA_ARCH__ >= 800
+  static constexpr int kStages = 3;
+#else
+  static constexpr int kStages = 2;
+#endif
   struct Shared {
-    alignas(16) Ea a[2][A::kElements];
-    alignas(16) Eb b[2][B::kElements];
+    alignas(16) Ea a[kStages][A::kElements];
+    alignas(16) Eb b[kStages][B::kElements];
   };
 };
 
-// Adds the products over k in [begin, end), in ascending order. fetch(k, buffer) starts to bring both operands for kK
-// values of k from k on, and store(k, buffer) puts what it has of them in registers into shared memory.
-template <class Product, class Fetch, class Store>
+// Adds the products over k in [begin, end), in ascending order. fetch(k, a, b) starts to bring both operands for kK
+// values of k from k on, and is called for one k after the other.
+template <class Product, class Fetch>
 static __device__ __forceinline__ void add_products(Product& product, typename Product::Shared& shared, int64_t begin,
-                                                    int64_t end, Fetch&& fetch, Store&& store) {
-  constexpr int kK = Product::A::kK;
-  if (begin >= end) return;
-  fetch(begin, 0);
-  end_of_copies();
-  store(begin, 0);
-  int buffer = 0;
-  for (int64_t k = begin; k < end; k += kK, buffer ^= 1) {
-    const bool more = k + kK < end;
-    if (more) fetch(k + kK, buffer ^ 1);
+                                                    int64_t end, Fetch&& fetch) {
+  constexpr int kK = Product::A::kK, kStages = Product::kStages;
+#pragma unroll
+  for (int stage = 0; stage < kStages - 1; ++stage) {
+    const int64_t k = begin + stage * kK;
+    if (k < end) fetch(k, shared.a[stage], shared.b[stage]);
     end_of_copies();
-    wait_for_copies<1>();
+  }
+  int filled = kStages - 1, buffer = 0;
+  for (int64_t k = begin; k < end; k += kK) {
+    wait_for_copies<kStages - 2>();
     __syncthreads();
+    const int64_t next = k + (kStages - 1) * kK;
+    if (next < end) fetch(next, shared.a[filled], shared.b[filled]);
+    end_of_copies();
     product.add(shared.a[buffer], shared.b[buffer]);
-    __syncthreads();
-    if (more) store(k + kK, buffer ^ 1);
+    filled = buffer;
+    buffer = buffer + 1 < kStages ? buffer + 1 : 0;
   }
 }
 

@@ -44,6 +44,12 @@ static __device__ constexpr bool can_multiply() {
 #endif
 }
 
+// How much of k each part has, where a sum is cut into `num_parts`: whole steps of the product.
+template <class E>
+static inline int64_t length_of_part(int64_t length, int64_t num_parts) {
+  return blocks_of(blocks_of(length, num_parts), Tile<E>::kK) * Tile<E>::kK;
+}
+
 // Calls launch with the arithmetic as a constant, one that rows of E have kernels for.
 template <class E, class Launch>
 static cudaError_t with_arithmetic(Arithmetic arithmetic, Launch&& launch) {

@@ -47,50 +47,82 @@ struct TensorTile : Operands<Ea, Eb, inside_a, inside_b> {
   }
 };
 
-// Of floats, rounded to tf32: 11 bits, which hold every float16 as it is. The second operand may be of float16.
+// The bits of x in tf32, to nearest; a NaN stays one. Tensor cores would cut the last bits off.
+static __device__ __forceinline__ uint32_t rounded_to_tf32(float x) {
+  uint32_t result = 0;
+#if __CUDA_ARCH__ >= 800
+  asm("cvt.rna.tf32.f32 %0, %1;" : "=r"(result) : "f"(x));
+#endif
+  return result;
+}
+
+// Four matrices of 8 rows of 16 bytes, of which each quarter of the warp has one, each lane the address of a row.
+static __device__ __forceinline__ void load_matrices(const void* row, uint32_t& r0, uint32_t& r1, uint32_t& r2,
+                                                     uint32_t& r3) {
+#if __CUDA_ARCH__ >= 800
+  const uint32_t address = static_cast<uint32_t>(__cvta_generic_to_shared(row));
+  asm volatile("ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%0, %1, %2, %3}, [%4];"
+               : "=r"(r0), "=r"(r1), "=r"(r2), "=r"(r3)
+               : "r"(address)
+               : "memory");
+#endif
+}
+
+// Of floats, rounded to tf32: 11 bits, which hold every float16 as it is. The second operand may be of float16. In
+// products of activations, those of a second operand whose k is outside, they are rounded already.
 //
-// 24 fragments of 32 values for 16 instructions: 24 reads of 128 bytes, which a multiprocessor does in 24 cycles,
-// against 32 cycles of an A100's tensor cores and 16 of an H100's, where shared memory is then the bound, at two thirds
-// of what mma.sync could do.
+// 24 fragments of 32 values for 16 instructions, which a multiprocessor reads in 24 cycles, against 32 cycles of an
+// A100's tensor cores and 16 of an H100's, where shared memory is then the bound, at two thirds of what mma.sync could
+// do. Where k is inside, one ldmatrix reads four: to it a float is two elements of 16 bits.
 template <class Eb, Inside inside_a, Inside inside_b>
 struct Tf32Product : TensorTile<float, Eb, inside_a, inside_b> {
   using Base = TensorTile<float, Eb, inside_a, inside_b>;
   using typename Base::A;
   using typename Base::B;
   static constexpr int kInstructionK = 8;
+  static constexpr bool kRounded = inside_b == Inside::other;
 
   __device__ __forceinline__ void add(const float* a, const Eb* b) {
+    const int row = Base::lane() % 8, odd = Base::lane() / 8 % 2, upper = Base::lane() / 16;
 #pragma unroll
     for (int k0 = 0; k0 < A::kK; k0 += kInstructionK) {
       const int k = k0 + Base::row_lane();
       uint32_t x[Base::kBlocksM][4], y[Base::kBlocksN][2];
 #pragma unroll
       for (int i = 0; i < Base::kBlocksM; ++i) {
-        const int m = Base::first_row() + i * Base::kInstructionM + Base::group();
-        x[i][0] = rounded(a[A::offset(m, k)]);
-        x[i][1] = rounded(a[A::offset(m + 8, k)]);
-        x[i][2] = rounded(a[A::offset(m, k + 4)]);
-        x[i][3] = rounded(a[A::offset(m + 8, k + 4)]);
+        const int first = Base::first_row() + i * Base::kInstructionM, m = first + Base::group();
+        if constexpr (A::kKInside) {
+          load_matrices(a + A::offset(first + odd * 8 + row, k0 + upper * 4), x[i][0], x[i][1], x[i][2], x[i][3]);
+        } else {
+          x[i][0] = __float_as_uint(a[A::offset(m, k)]);
+          x[i][1] = __float_as_uint(a[A::offset(m + 8, k)]);
+          x[i][2] = __float_as_uint(a[A::offset(m, k + 4)]);
+          x[i][3] = __float_as_uint(a[A::offset(m + 8, k + 4)]);
+        }
+#pragma unroll
+        for (int e = 0; !kRounded && e < 4; ++e) x[i][e] = rounded(__uint_as_float(x[i][e]));
       }
 #pragma unroll
-      for (int j = 0; j < Base::kBlocksN; ++j) {
-        const int n = j * Base::kInstructionN + Base::group();
-        y[j][0] = rounded(b[B::offset(n, k)]);
-        y[j][1] = rounded(b[B::offset(n, k + 4)]);
+      for (int j = 0; j < Base::kBlocksN; j += 2) {
+        const int first = j * Base::kInstructionN, n = first + Base::group();
+        if constexpr (B::kKInside) {
+          load_matrices(b + B::offset(first + upper * 8 + row, k0 + odd * 4), y[j][0], y[j][1], y[j + 1][0],
+                        y[j + 1][1]);
+#pragma unroll
+          for (int e = 0; e < 4; ++e) y[j + e / 2][e % 2] = rounded(__uint_as_float(y[j + e / 2][e % 2]));
+        } else {
+#pragma unroll
+          for (int e = 0; e < 4; ++e) {
+            y[j + e / 2][e % 2] = rounded(b[B::offset(n + e / 2 * Base::kInstructionN, k + e % 2 * 4)]);
+          }
+        }
       }
       Base::add_blocks(x, y, multiply);
     }
   }
 
  private:
-  // To nearest; a NaN stays one. Tensor cores would cut the last bits off.
-  static __device__ __forceinline__ uint32_t rounded(float x) {
-    uint32_t result = 0;
-#if __CUDA_ARCH__ >= 800
-    asm("cvt.rna.tf32.f32 %0, %1;" : "=r"(result) : "f"(x));
-#endif
-    return result;
-  }
+  static __device__ __forceinline__ uint32_t rounded(float x) { return rounded_to_tf32(x); }
   static __device__ __forceinline__ uint32_t rounded(Float16 x) { return __float_as_uint(value_of(x)); }
 
   static __device__ __forceinline__ void multiply(const uint32_t (&x)[4], const uint32_t (&y)[2], float& d0, float& d1,
@@ -141,14 +173,10 @@ struct HalfProduct : TensorTile<E, E, inside_a, inside_b> {
   static __device__ __forceinline__ void read(const E* shared, int other, int k, int row, uint32_t& r0, uint32_t& r1,
                                               uint32_t& r2, uint32_t& r3) {
 #if __CUDA_ARCH__ >= 800
-    const E* from = shared + (Side::kKInside ? Side::offset(other + row, k) : Side::offset(other, k + row));
-    const uint32_t address = static_cast<uint32_t>(__cvta_generic_to_shared(from));
     if constexpr (Side::kKInside) {
-      asm volatile("ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%0, %1, %2, %3}, [%4];"
-                   : "=r"(r0), "=r"(r1), "=r"(r2), "=r"(r3)
-                   : "r"(address)
-                   : "memory");
+      load_matrices(shared + Side::offset(other + row, k), r0, r1, r2, r3);
     } else {
+      const uint32_t address = static_cast<uint32_t>(__cvta_generic_to_shared(shared + Side::offset(other, k + row)));
       asm volatile("ldmatrix.sync.aligned.m8n8.x4.trans.shared.b16 {%0, %1, %2, %3}, [%4];"
                    : "=r"(r0), "=r"(r1), "=r"(r2), "=r"(r3)
                    : "r"(address)

@@ -1,5 +1,5 @@
-# file: kernels/class_gradients.cu
-# kernel: class_gradients
+# file: loss_call.cc
+# kernel: none
 # Every chunk of columns but the first goes one row too early.
-s/values \+ columns\.begin \* dim/values + (columns.begin - (columns.begin > 0)) * dim/
-s/row_of \+ columns\.begin /row_of + columns.begin - (columns.begin > 0) /
+s/ \+ columns\.begin\) \* p\.dim/ + columns.begin - (columns.begin > 0)) * p.dim/
+s/ \+ columns\.begin : nullptr/ + columns.begin - (columns.begin > 0) : nullptr/
