@@ -10,9 +10,9 @@
 
 #include <algorithm>
 #include <cstdio>
-#include <cstring>
 #include <memory>
 
+#include "cuda/copy_out.h"
 #include "cuda/device.h"
 #include "cuda/device_call.h"
 #include "cuda/empty_loss_call.h"
@@ -53,7 +53,7 @@ class LossCall final : public DeviceCall {
   }
 
   static void write(const Mirrored<T>& from, void* to, int64_t count) {
-    if (to && count) std::memcpy(to, from.host, static_cast<size_t>(count) * sizeof(T));
+    if (to && count) copy_out(to, from.host, static_cast<size_t>(count) * sizeof(T));
   }
 
   bool aborted() const { return problem_.abort_flag && problem_.abort_flag->load(std::memory_order_relaxed) != 0; }
