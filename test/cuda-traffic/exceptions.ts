@@ -61,13 +61,13 @@ const ofIndices: Exception[] = [
     accesses: [
       ['merge_bias_gradients', 'const int64_t slot = alone ? i : segments.slots[i]'],
       ['merge_bias_gradients', 'sum += true_dz[slot]'],
-      ['merge_bias_gradients', 'column += columns.values['],
+      ['merge_bias_gradients', 'sum += sum_of_parts(columns.values'],
     ],
   },
   {
     reason: 'a lane reads the rows of its four columns one after the other',
     runs: ['biases'],
-    accesses: [['class_gradients', 'T* out = p.values + (p.row_of ? p.row_of[c] : part']],
+    accesses: [['class_gradients', 'T* out = p.values + (p.row_of ? p.row_of[row] : part']],
   },
   {
     reason: 'a group of values ends where the next begins: a warp of few rows reads an element more than fills its sectors',
@@ -93,9 +93,7 @@ const ofUnevenRows: Exception[] = [
     reason: 'rows begin in the middle of a sector: 64 bytes of one touch three',
     runs: ['dim 36', 'dim 17'],
     accesses: [
-      ['logits', 'copy_16(A::'],
-      ['logits', 'copy_16(B::'],
-      ['input_gradients<float, BFloat16, bf16>', 'copy_16(B::'],
+      ['logits', 'copy_16(place'],
       ['copy_rows', 'read = load_chunk<kWidth>(source + d)'],
       ['copy_rows', 'store_chunk(target + d, written)'],
     ],
@@ -118,8 +116,6 @@ const ofUnevenRows: Exception[] = [
     reason: 'the same, of rows that are shorter than a warp',
     runs: ['dim 17'],
     accesses: [
-      ['input_gradients<float, float, tf32>', 'copy_16(B::'],
-      ['input_gradients<float, Float16, f16>', 'copy_16(B::'],
       ['add_rows', 'read = load_chunk<kWidth>(value)'],
       ['add_rows', 'chunk = load_chunk<kWidth>(row + d)'],
       ['add_rows', 'store_chunk(row + d, chunk)'],

@@ -10,6 +10,7 @@
 #include "cuda/kernels/activations.cuh"
 #include "cuda/kernels/kernels.h"
 #include "cuda/kernels/launch.cuh"
+#include "cuda/kernels/parts.cuh"
 #include "cuda/kernels/product.cuh"
 
 namespace sampled_softmax {
@@ -26,7 +27,7 @@ struct Problem {
 };
 
 template <class T, class E, Arithmetic arithmetic>
-__global__ void __launch_bounds__(Tile<E>::kThreads, 3)
+__global__ void __launch_bounds__(Tile<E>::kThreads, arithmetic == Arithmetic::fma ? 3 : 4)
     class_gradients_kernel(const Begun begun, const Problem<T, E> p) {
   begun.note();
   if constexpr (!can_multiply<arithmetic>()) return;
@@ -40,33 +41,25 @@ __global__ void __launch_bounds__(Tile<E>::kThreads, 3)
   const int64_t first_column = column_tile * Tl::kM, first_dim = rest % p.dim_tiles * Tl::kN, part = rest / p.dim_tiles;
   const int64_t begin = part * p.part_length, stop = begin + p.part_length, end = stop < p.batch ? stop : p.batch;
 
-  int64_t a[A::kEach];  // from the beginning of a row of logits
-#pragma unroll
-  for (int i = 0; i < A::kEach; ++i) {
-    const int64_t c = first_column + A::other_of(i);
-    a[i] = c < p.count ? activation_column<Element, T>(c) : -1;
-  }
+  const int64_t a_pitch = p.z_pitch * (sizeof(T) / sizeof(Element));
+  const int64_t c = first_column + A::other_of(0), d = first_dim + B::other_of(0);
+  const Element* a = activation_row<Element>(p.z, p.z_pitch, begin + A::k_of(0)) + activation_column<Element, T>(c);
+  const E* b = p.inputs + (begin + B::k_of(0)) * p.pitch + d;
   Product product;
   add_products(product, shared, begin, end, [&](int64_t k0, Element* to_a, E* to_b) {
-#pragma unroll
-    for (int i = 0; i < A::kEach; ++i) {
-      const int64_t b = k0 + A::k_of(i);
-      copy_16(A::place(to_a, i), b < end && a[i] >= 0 ? activation_row<Element>(p.z, p.z_pitch, b) + a[i] : nullptr,
-              p.z);
-    }
-#pragma unroll
-    for (int i = 0; i < B::kEach; ++i) {
-      const int64_t b = k0 + B::k_of(i), d = first_dim + B::other_of(i);
-      copy_16(B::place(to_b, i), b < end && d < p.pitch ? p.inputs + b * p.pitch + d : nullptr, p.z);
-    }
+    const int left = static_cast<int>(end - k0 < A::kK ? end - k0 : A::kK);
+    A::bring(to_a, c < p.count ? left : 0, [&](int i) { return a + i * (A::kApart * a_pitch); });
+    B::bring(to_b, d < p.pitch ? left : 0, [&](int i) { return b + i * (B::kApart * p.pitch); });
+    a += A::kK * a_pitch;
+    b += A::kK * p.pitch;
   });
 
   const bool aligned = p.dim % Product::kRun == 0;
 #pragma unroll
   for (int i = 0; i < Product::kRows; ++i) {
-    const int64_t c = first_column + Product::m_of(i);
-    if (c >= p.count) continue;
-    T* out = p.values + (p.row_of ? p.row_of[c] : part * p.count + c) * p.dim;
+    const int64_t row = first_column + Product::m_of(i);
+    if (row >= p.count) continue;
+    T* out = p.values + (p.row_of ? p.row_of[row] : part * p.count + row) * p.dim;
     store_row<Product>(product.sum[i], out, first_dim, p.dim, aligned);
   }
 }
@@ -79,10 +72,8 @@ __global__ void __launch_bounds__(256)
   begun.note();
   const int64_t i = int64_t{blockIdx.x} * blockDim.x + threadIdx.x;
   if (i >= count * dim) return;
-  const int64_t c = i / dim, d = i % dim;
-  double sum = 0;
-#pragma unroll 8
-  for (int64_t part = 0; part < num_parts; ++part) sum += static_cast<double>(parts[part * count * dim + i]);
+  const int64_t c = row_of_element(i, dim), d = i - c * dim;
+  const double sum = sum_of_parts(parts + i, count * dim, num_parts);
   values[(row_of ? row_of[c] : c) * dim + d] = static_cast<T>(sum);
 }
 

@@ -4,11 +4,13 @@
 // Reads the activations once for every kN dims. Class rows come from the L2 cache. 2 * B * S * D flops for 4 * B * S *
 // ceil(D / kN) bytes of activations: the multiply-adds bound it for float from D = 32 on.
 //
-// At most 168 registers and 44 KB of shared memory, so that 3 blocks of 4 warps fit each multiprocessor of an A100 or
-// H100, 2 of an L4 or RTX 4090: 12 of their 64 warps, or 8 of 48. Few, but each has 64 independent sums.
+// At most 168 registers (128 with tensor cores) and 44 KB of shared memory: 3 blocks of 4 warps (4) fit each
+// multiprocessor of an H100, 3 that of an A100, 2 that of an L4 or RTX 4090. Few of 64 or 48 warps, but each has 64
+// independent sums.
 #include "cuda/kernels/activations.cuh"
 #include "cuda/kernels/kernels.h"
 #include "cuda/kernels/launch.cuh"
+#include "cuda/kernels/parts.cuh"
 #include "cuda/kernels/product.cuh"
 
 namespace sampled_softmax {
@@ -25,7 +27,7 @@ struct Problem {
 };
 
 template <class T, class E, Arithmetic arithmetic>
-__global__ void __launch_bounds__(Tile<E>::kThreads, 3)
+__global__ void __launch_bounds__(Tile<E>::kThreads, arithmetic == Arithmetic::fma ? 3 : 4)
     input_gradients_kernel(const Begun begun, const Problem<T, E> p) {
   begun.note();
   if constexpr (!can_multiply<arithmetic>()) return;
@@ -39,12 +41,9 @@ __global__ void __launch_bounds__(Tile<E>::kThreads, 3)
   const int64_t first_row = row_tile * Tl::kM, first_dim = rest % p.dim_tiles * Tl::kN, part = rest / p.dim_tiles;
   const int64_t begin = part * p.part_length, stop = begin + p.part_length, end = stop < p.count ? stop : p.count;
 
-  const Element* a[A::kEach];
-#pragma unroll
-  for (int i = 0; i < A::kEach; ++i) {
-    const int64_t row = first_row + A::other_of(i);
-    a[i] = row < p.batch ? activation_row<Element>(p.z, p.z_pitch, row) : nullptr;
-  }
+  const Element* a = activation_row<Element>(p.z, p.z_pitch, first_row + A::other_of(0));
+  const int64_t apart = p.z_pitch * (sizeof(T) / sizeof(Element)) * A::kApart;
+  const int num_rows = static_cast<int>(p.batch - first_row < Tl::kM ? p.batch - first_row : Tl::kM);
   // Where the class rows of the next step are: asked for a step ahead, since the copy would wait for it.
   const E* b[B::kEach];
   const auto find_rows = [&](int64_t k0) {
@@ -55,18 +54,13 @@ __global__ void __launch_bounds__(Tile<E>::kThreads, 3)
     }
   };
   find_rows(begin);
+  const int64_t d = first_dim + B::other_of(0);
   Product product;
   add_products(product, shared, begin, end, [&](int64_t k0, Element* to_a, E* to_b) {
-#pragma unroll
-    for (int i = 0; i < A::kEach; ++i) {
-      const int64_t c = k0 + A::k_of(i);
-      copy_16(A::place(to_a, i), a[i] && c < end ? a[i] + activation_column<Element, T>(c) : nullptr, p.z);
-    }
-#pragma unroll
-    for (int i = 0; i < B::kEach; ++i) {
-      const int64_t d = first_dim + B::other_of(i);
-      copy_16(B::place(to_b, i), b[i] && d < p.pitch ? b[i] + d : nullptr, p.z);
-    }
+    const int left = static_cast<int>(end - k0 < A::kK ? end - k0 : A::kK);
+    const Element* from = a + activation_column<Element, T>(k0 + A::k_of(0));
+    A::bring(to_a, A::k_of(0) < left ? num_rows : 0, [&](int i) { return from + i * apart; });
+    B::bring(to_b, d < p.pitch ? left : 0, [&](int i) { return b[i] + d; });
     find_rows(k0 + A::kK);
   });
 
@@ -88,10 +82,8 @@ __global__ void __launch_bounds__(256)
   begun.note();
   const int64_t i = int64_t{blockIdx.x} * blockDim.x + threadIdx.x;
   if (i >= batch * dim) return;
-  const int64_t b = i / dim, d = i % dim;
-  double sum = 0;
-#pragma unroll 8
-  for (int64_t part = 0; part < num_parts; ++part) sum += static_cast<double>(parts[part * batch * dim + i]);
+  const int64_t b = row_of_element(i, dim), d = i - b * dim;
+  double sum = sum_of_parts(parts + i, batch * dim, num_parts);
   for (int64_t j = b * num_true; j < (b + 1) * num_true; ++j) {
     sum += state.true_dz[j] * static_cast<double>(value_of(label_rows[j][d]));
   }

@@ -6,9 +6,8 @@
 // Writes 4 * B * S bytes where the logits are kept. The two partials of a row and tile are written by single lanes: 12
 // bytes of 64 * 4.
 //
-// Up to 254 registers (160 with tensor cores) and 46 KB of shared memory: 2 blocks of 4 warps on each multiprocessor of
-// an A100, H100, L4 or RTX 4090, with tensor cores 3 of an A100 or H100. Capped at 168, the multiply-adds would spill
-// on three of seven architectures.
+// Up to 254 registers (128 with tensor cores) and 46 KB of shared memory: 2 blocks of 4 warps on each multiprocessor of
+// an A100, H100, L4 or RTX 4090, with tensor cores 4 of an H100 and 3 of an A100.
 #include "cuda/kernels/activation.cuh"
 #include "cuda/kernels/kernels.h"
 #include "cuda/kernels/launch.cuh"
@@ -44,9 +43,9 @@ struct Problem {
 };
 
 // A block of threads has a tile of kM rows of the batch and kN columns. Two blocks of multiply-adds to a
-// multiprocessor: left to itself, ptxas aims at a third on some GPUs (sm_86, sm_90, sm_120) and spills for it.
+// multiprocessor: a third would spill on some GPUs, and made nothing faster on an H200.
 template <class T, class E, Arithmetic arithmetic>
-__global__ void __launch_bounds__(Tile<E>::kThreads, arithmetic == Arithmetic::fma ? 2 : 3)
+__global__ void __launch_bounds__(Tile<E>::kThreads, arithmetic == Arithmetic::fma ? 2 : 4)
     logits_kernel(const Begun begun, const Problem<T, E> p) {
   begun.note();
   if constexpr (!can_multiply<arithmetic>()) return;
@@ -59,29 +58,23 @@ __global__ void __launch_bounds__(Tile<E>::kThreads, arithmetic == Arithmetic::f
   const int64_t row_tile = blockIdx.x % p.row_tiles, column_tile = blockIdx.x / p.row_tiles;
   const int64_t first_row = row_tile * Tl::kM, first_column = column_tile * Tl::kN;
 
-  const E *a[A::kEach], *b[B::kEach];
-#pragma unroll
-  for (int i = 0; i < A::kEach; ++i) {
-    const int64_t row = first_row + A::other_of(i);
-    a[i] = row < p.batch ? p.inputs + row * p.pitch : nullptr;
-  }
+  const E* a = p.inputs + (first_row + A::other_of(0)) * p.pitch + A::k_of(0);
+  const E* b[B::kEach];
 #pragma unroll
   for (int i = 0; i < B::kEach; ++i) {
     const int64_t column = first_column + B::other_of(i);
-    b[i] = column < p.count ? p.rows[column] : nullptr;
+    b[i] = column < p.count ? p.rows[column] + B::k_of(i) : nullptr;
   }
+  const int num_rows = static_cast<int>(p.batch - first_row < Tl::kM ? p.batch - first_row : Tl::kM);
+  const int num_columns = static_cast<int>(p.count - first_column < Tl::kN ? p.count - first_column : Tl::kN);
   Product product;
   add_products(product, shared, 0, p.pitch, [&](int64_t k0, E* to_a, E* to_b) {
+    const bool inside = k0 + A::k_of(0) < p.pitch;
+    A::bring(to_a, inside ? num_rows : 0, [&](int i) { return a + i * (A::kApart * p.pitch); });
+    B::bring(to_b, inside ? num_columns : 0, [&](int i) { return b[i]; });
+    a += A::kK;
 #pragma unroll
-    for (int i = 0; i < A::kEach; ++i) {
-      const int64_t k = k0 + A::k_of(i);
-      copy_16(A::place(to_a, i), a[i] && k < p.pitch ? a[i] + k : nullptr, p.inputs);
-    }
-#pragma unroll
-    for (int i = 0; i < B::kEach; ++i) {
-      const int64_t k = k0 + B::k_of(i);
-      copy_16(B::place(to_b, i), b[i] && k < p.pitch ? b[i] + k : nullptr, p.inputs);
-    }
+    for (int i = 0; i < B::kEach; ++i) b[i] += A::kK;
   });
 
   int64_t key[kColumns];

@@ -3,6 +3,7 @@
 // and of an L4's or RTX 4090's, of 48.
 #include "cuda/kernels/kernels.h"
 #include "cuda/kernels/launch.cuh"
+#include "cuda/kernels/parts.cuh"
 
 namespace sampled_softmax {
 namespace cuda {
@@ -61,12 +62,7 @@ __global__ void __launch_bounds__(kThreads)
       sum += true_dz[slot];
       continue;
     }
-    double column = 0;
-#pragma unroll 8
-    for (int64_t part = 0; part < columns.parts; ++part) {
-      column += columns.values[part * columns.pitch + slot - segments.labels];
-    }
-    sum += column;
+    sum += sum_of_parts(columns.values + slot - segments.labels, columns.pitch, columns.parts);
   }
   values[segments.rows ? segments.rows[s] : s] = static_cast<T>(sum);
 }

@@ -45,15 +45,14 @@ static __device__ __forceinline__ void store_global(double* to, const double (&v
 
 enum class Inside { k, other };
 
-// 16 bytes from global to shared memory; zeros where `from` is null (`any` is then a place that can be read).
-static __device__ __forceinline__ void copy_16(void* to, const void* from, const void* any) {
+// 16 bytes from global to shared memory; where not `there`, zeros, and `from` is not read.
+static __device__ __forceinline__ void copy_16(void* to, const void* from, bool there) {
 #if __CUDA_ARCH__ >= 800
   const uint32_t shared = static_cast<uint32_t>(__cvta_generic_to_shared(to));
-  const int bytes = from ? 16 : 0;
-  asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(shared), "l"(from ? from : any), "r"(bytes));
+  const int bytes = there ? 16 : 0;
+  asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(shared), "l"(from), "r"(bytes));
 #else
-  *static_cast<int4*>(to) = from ? *static_cast<const int4*>(from) : make_int4(0, 0, 0, 0);
-  (void)any;
+  *static_cast<int4*>(to) = there ? *static_cast<const int4*>(from) : make_int4(0, 0, 0, 0);
 #endif
 }
 static __device__ __forceinline__ void end_of_copies() {
@@ -83,28 +82,36 @@ struct Operand {
   static constexpr int kElements = (kKInside ? kOther : kK) * kStride;
 
   // The tile in vectors: how many each thread brings, and the place of its i-th in the tile: its index among the others
-  // (m or n), and its k.
-  static constexpr int kInside = (kKInside ? kK : kOther) / kVector;
-  static constexpr int kEach = kInside * (kKInside ? kOther : kK) / Tl::kThreads;
-  static_assert(kEach * Tl::kThreads == kInside * (kKInside ? kOther : kK), "every thread brings as many");
-
+  // (m or n), and its k. From one to the next it is kApart others further, or where k is outside kApart of k.
+  //
   // Where k is inside, a warp has 64 bytes of each of eight rows, and eight lanes that write together one vector of
   // each row, to all banks. (Neighbours of one row would lie in the same banks as the next row's.)
+  static constexpr int kInside = (kKInside ? kK : kOther) / kVector;
+  static constexpr int kEach = kInside * (kKInside ? kOther : kK) / Tl::kThreads;
+  static constexpr int kApart = Tl::kThreads / kInside;
+  static_assert(kEach * Tl::kThreads == kInside * (kKInside ? kOther : kK), "every thread brings as many");
+  static_assert(!kKInside || kInside == 4, "64 bytes of k");
   static __device__ __forceinline__ int other_of(int i) {
-    return kKInside ? vector(i) / kWarp * kWarpRows + vector(i) % kWarpRows : vector(i) % kInside * kVector;
+    const unsigned thread = threadIdx.x;
+    return kKInside ? thread / 32 * 8 + thread % 8 + i * kApart : thread % kInside * kVector;
   }
   static __device__ __forceinline__ int k_of(int i) {
-    return kKInside ? vector(i) % kWarp / kWarpRows * kVector : vector(i) / kInside;
+    const unsigned thread = threadIdx.x;
+    return kKInside ? thread % 32 / 8 * kVector : thread / kInside + i * kApart;
   }
   static __device__ __forceinline__ int offset(int other, int k) {
     return kKInside ? other * kStride + k : k * kStride + other;
   }
-  static __device__ __forceinline__ E* place(E* shared, int i) { return shared + offset(other_of(i), k_of(i)); }
 
- private:
-  static constexpr int kWarp = 32, kWarpRows = 8;
-  static_assert(!kKInside || kInside == kWarp / kWarpRows, "64 bytes of k");
-  static __device__ __forceinline__ int vector(int i) { return static_cast<int>(threadIdx.x) + i * Tl::kThreads; }
+  // Starts to bring the thread's vectors, of which the i-th is at from(i), to the tile: those of the first `count`
+  // others or, where k is outside, of as many k. Zeros come in place of the rest.
+  template <class From>
+  static __device__ __forceinline__ void bring(E* to, int count, From&& from) {
+    E* place = to + offset(other_of(0), k_of(0));
+    const int first = kKInside ? other_of(0) : k_of(0);
+#pragma unroll
+    for (int i = 0; i < kEach; ++i) copy_16(place + i * kApart * kStride, from(i), first + i * kApart < count);
+  }
 };
 
 // Both operands, in as many buffers as there are stages: while one is multiplied, the others are filled. The first

@@ -20,10 +20,10 @@ struct TensorTile : Operands<Ea, Eb, inside_a, inside_b> {
   static constexpr int kRun = 2;       // columns side by side: n_of(j), n_of(j + 1)
   static constexpr int kRowLanes = 4;  // neighbours in a warp that share their rows
 
-  static __device__ __forceinline__ int lane() { return static_cast<int>(threadIdx.x) % 32; }
+  static __device__ __forceinline__ int lane() { return threadIdx.x % 32; }
   static __device__ __forceinline__ int group() { return lane() / 4; }
   static __device__ __forceinline__ int row_lane() { return lane() % 4; }
-  static __device__ __forceinline__ int first_row() { return static_cast<int>(threadIdx.x) / 32 * kWarpM; }
+  static __device__ __forceinline__ int first_row() { return threadIdx.x / 32 * kWarpM; }
   static __device__ __forceinline__ int m_of(int i) {
     return first_row() + i / 2 * kInstructionM + i % 2 * 8 + group();
   }

@@ -1,4 +1,4 @@
 # file: kernels/input_gradients.cu
 # kernel: input_gradients
 # Parts of a sum are read as if they lay side by side.
-s/parts\[part \* batch \* dim \+ i\]/parts[i * num_parts + part]/
+s/sum_of_parts\(parts \+ i, batch \* dim, num_parts\)/sum_of_parts(parts + i * num_parts, 1, num_parts)/
