@@ -19,6 +19,8 @@ export interface Work {
   readonly memory: number;
   /** The same of what one kernel leaves to the next: the L2 cache may hold it. */
   readonly between: number;
+  /** Those of them that are written where others were read. */
+  readonly inPlace?: number;
   /** Bytes that are asked of the L2 cache. */
   readonly cache: number;
   /** Multiply-adds of the matrix product, whole tiles. */
@@ -66,10 +68,11 @@ export function kernels(sizes: Sizes, multiplied: Products = 'float32'): Work[] 
   const classGradients = numSampled * dim * float;
   const rowState = batch * (float + double);
   const labelRows = batch * (2 * pitch * element + pointer);
-  const once = (kernel: string, memory: number, between = 0): Work => ({
+  const once = (kernel: string, memory: number, between = 0, inPlace = 0): Work => ({
     kernel,
     memory,
     between,
+    inPlace,
     cache: memory + between,
     multiplyAdds: 0,
   });
@@ -84,7 +87,7 @@ export function kernels(sizes: Sizes, multiplied: Products = 'float32'): Work[] 
       multiplyAdds: rowTiles * tile.m * columnTiles * tile.n * whole(pitch, depth),
     },
     once('finish_rows', batch * (4 * double + 2 * float), partials),
-    once('activations', rowState, logits + activations + columnSums),
+    once('activations', rowState, logits + activations + columnSums, activations),
     {
       kernel: 'input_gradients',
       memory: classRows + numSampled * pointer,
@@ -137,7 +140,7 @@ export const gpuCalled = (description: string): Gpu | undefined => gpus.find((on
 
 /** Microseconds that a kernel takes at the least, and what says so. */
 export function bound(work: Work, gpu: Gpu, multiplied: Products): { microseconds: number; by: string } {
-  const moved = work.memory + (work.between > gpu.cacheSize * 1e6 ? work.between : 0);
+  const moved = work.memory + (work.between - (work.inPlace ?? 0) > gpu.cacheSize * 1e6 ? work.between : 0);
   const bounds: [string, number][] = [
     ['memory', moved / gpu.memory / 1e3],
     ['L2', work.cache / gpu.cache / 1e3],
@@ -154,13 +157,13 @@ export const boundOfStep = (sizes: Sizes, gpu: Gpu, multiplied: Products): numbe
   sum(kernels(sizes, multiplied), (work) => bound(work, gpu, multiplied).microseconds);
 
 /**
- * Bytes that are asked of the L2 cache for the logits between the loss and the gradients. Kept, they are written once and
- * read for each tile of dims by two kernels; formed again, each of the two reads once more the tiles of inputs and class
- * rows that make them.
+ * Bytes that are asked of the L2 cache for the logits between the loss and the gradients. Kept, they are written once, read
+ * and written again as activations, and read for each tile of dims by two kernels; formed again, each of the two reads once
+ * more the tiles of inputs and class rows that make them.
  */
 export function bytesForLogits(sizes: Sizes): { kept: number; formedAgain: number } {
   const { batch, dim, numSampled } = sizes;
   const stored = batch * whole(numSampled, tile.n) * float;
   const tiles = blocks(numSampled, tile.n) * batch * whole(dim, 4) * float + blocks(batch, tile.m) * numSampled * whole(dim, 4) * float;
-  return { kept: stored * (1 + 2 * blocks(dim, tile.n)), formedAgain: 2 * tiles };
+  return { kept: stored * (3 + 2 * blocks(dim, tile.n)), formedAgain: 2 * tiles };
 }

@@ -116,7 +116,7 @@ template <class T, class E>
 void LossArrays<T, E>::plan_gradients() {
   if (p.input_gradients) {
     results.add(input_gradients, p.batch * p.dim);
-    // About three blocks for each multiprocessor of a large device.
+    // About three; the parts have 24 MB at most.
     num_parts = parts_of_sum<T>(p.batch, p.dim, std::min(chunk, p.num_sampled), 384);
     scratch.add(parts, num_parts * p.batch * p.dim);
   }
@@ -127,7 +127,7 @@ void LossArrays<T, E>::plan_gradients() {
     if (g.values) results.add(weight_gradients, g.num_rows * p.dim);
     if (g.slot_row) uploads.add(weight_rows, slots);
     if (columns_apart) scratch.add(unmerged, p.num_sampled * p.dim);
-    // A block for each multiprocessor: then the parts have 8 MB at most, or those of the shortest sums of few columns.
+    // A block for each multiprocessor of a large device; the parts have 8 MB at most.
     const int64_t columns = std::min(chunk, p.num_sampled);
     num_class_parts = parts_of_sum<T>(columns, p.dim, p.batch, 128);
     if (num_class_parts > 1) scratch.add(class_parts, num_class_parts * columns * p.dim);
