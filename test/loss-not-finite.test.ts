@@ -8,6 +8,21 @@ const arithmetic = [
   ['float32', Float32Array],
   ['float64', Float64Array],
 ] as const;
+// Short rows, and rows of several vectors.
+describe.each([3, 64])('values that are not finite in rows of %d dims', (dim) => {
+  const problem = randomProblem<Float32Array>({ batch: 40, dim, numClasses: 90, numSampled: 50, numTrue: 1 }, 5, Float32Array);
+  it.each([NaN, Infinity, -Infinity, 3.4e38])('%d in a row of inputs leaves the losses of the others what they are', (value) => {
+    const inputs = problem.inputs.slice();
+    inputs[37 * dim + dim - 1] = value;
+    const { loss } = sampledSoftmaxLossSync({ ...problem, inputs });
+    const clean = sampledSoftmaxLossSync(problem).loss.slice();
+    if (!Number.isFinite(value)) expect(loss[37]).not.toSatisfy(Number.isFinite);
+    expect(loss[37]).not.toBe(clean[37]);
+    loss[37] = clean[37] = 0;
+    expectClose(loss, clean, 4e-6);
+  });
+});
+
 const size = { batch: 4, dim: 3, numClasses: 9, numSampled: 5, numTrue: 1 };
 
 describe.each(arithmetic)('numbers that are none, %s', (_, type) => {
