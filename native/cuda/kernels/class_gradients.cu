@@ -2,9 +2,9 @@
 // columns and dims, and all rows of the batch in order, or where such tiles are few a part of them; then the parts in
 // order: one owner for each element.
 //
-// Reads the activations once for every kN dims; 2 * B * S * D flops for 4 * B * S * ceil(D / kN) bytes of them and 4 *
-// S
-// * D written: the multiply-adds bound it for float from D = 32 on, but for few rows (B below 32) the writing does.
+// Reads the activations once for every kN dims; 2 * B * S * D flops for 4 * B * S * ceil(D / kN) bytes of them and
+// 4 * S * D written: the multiply-adds bound it for float from D = 32 on, but for few rows (B below 32) the writing
+// does.
 //
 // Registers, shared memory and blocks as in input_gradients.cu.
 #include "cuda/kernels/activations.cuh"
