@@ -135,6 +135,12 @@ int main(int argc, char** argv) {
   for (const Shape& shape : kOdd) {
     for (int i = 0; i < 8; ++i) compare(shape, some_options(random), seed++, i % 3 == 2);
   }
+  // Gradients of 10 and 20 MB, which several threads copy out.
+  Options large;
+  large.mode = GradientMode::dense;
+  compare({2, 40, 3, 1, 64'000}, large, seed++, false);
+  large.float64 = true, large.stored = DType::float64;
+  compare({2, 40, 3, 1, 64'000}, large, seed++, false);
   for (int i = 0; i < shapes; ++i) {
     Options o = some_options(random);
     bool reduced = random.below(3) == 0;

@@ -6,6 +6,8 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <limits>
+#include <tuple>
 #include <vector>
 
 #include "cases.h"
@@ -104,6 +106,44 @@ void compare(const Shape& shape, const Options& o, uint32_t seed) {
   }
 }
 
+// The exponential that the probabilities are made of, at a sample of all numbers up to 0, a lane each.
+template <class T>
+void test_exponentials(double tolerance) {
+  const Kernels<T>& k = std::get<const Kernels<T>&>(std::tie(kernels().float32, kernels().float64));
+  const int NR = k.rows_per_strip;
+  const T low = sizeof(T) == 4 ? T(-87.33654f) : T(-708.3964185322641);
+  const std::vector<T> max(static_cast<size_t>(NR), T(0));
+  std::vector<T> x(static_cast<size_t>(NR) * 1001);
+  for (size_t i = 0; i < x.size(); ++i) {
+    const double share = static_cast<double>(i) / static_cast<double>(x.size() - 1);
+    x[i] = static_cast<T>(i % 2 ? static_cast<double>(low) * share : -std::pow(10.0, -12 * share));
+  }
+  std::vector<T> e = x;
+  std::vector<double> sum(static_cast<size_t>(NR), 0.0), want(sum);
+  k.exponentials(e.data(), 1001, max.data(), sum.data());
+  for (size_t i = 0; i < x.size(); ++i) {
+    const long double exact = std::exp(static_cast<long double>(x[i]));
+    const double unit = std::ldexp(1.0, std::ilogb(exact) - (sizeof(T) == 4 ? 23 : 52));
+    const double error = static_cast<double>(std::fabs(static_cast<long double>(e[i]) - exact)) / unit;
+    CHECK(error <= tolerance, "exp(%.17g) is %g units in the last place off", static_cast<double>(x[i]), error);
+    want[i % static_cast<size_t>(NR)] += static_cast<double>(e[i]);
+  }
+  for (size_t r = 0; r < sum.size(); ++r) {
+    CHECK(std::fabs(sum[r] - want[r]) <= 1e-7 * want[r], "lane %zu: sum %.17g, not %.17g", r, sum[r], want[r]);
+  }
+  const T special[] = {T(0), std::nextafter(low, T(-1e9)), -std::numeric_limits<T>::infinity(),
+                       std::numeric_limits<T>::quiet_NaN()};
+  const T results[] = {T(1), T(0), T(0), std::numeric_limits<T>::quiet_NaN()};
+  for (int i = 0; i < 4; ++i) {
+    std::vector<T> z(static_cast<size_t>(NR), special[i]);
+    k.exponentials(z.data(), 1, max.data(), sum.data());
+    for (T value : z) {
+      CHECK(value == results[i] || (value != value && results[i] != results[i]), "exp(%g) is %g",
+            static_cast<double>(special[i]), static_cast<double>(value));
+    }
+  }
+}
+
 }  // namespace
 
 // Usage: test_losses [EVERY [FROM]]: only every EVERY-th case, from the FROM-th on. For a sample take an EVERY that
@@ -115,6 +155,8 @@ int main(int argc, char** argv) {
     return 77;
   }
   set_pool_threads(8);
+  test_exponentials<float>(1.1);
+  test_exponentials<double>(1.2);
   uint32_t seed = 1;
   int number = 0;
   const auto compare_some = [&](const Shape& shape, const Options& options, uint32_t case_seed) {
