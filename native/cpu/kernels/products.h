@@ -10,6 +10,15 @@
 
 constexpr int kBlock = 128;
 
+// Whether the multiply-adds of row m broadcast its element themselves, each for itself, instead of an instruction
+// before them. Two rows of three: a step is then 30 operations instead of 38 for its 12 cycles, with 22 loads of the 24
+// that fit. A processor that is shared with another hyperthread has half its turns of six operations, 36: all three
+// products were 1.07 to 1.11 times as fast on a machine with busy neighbours (half of the rows: 1.05 to 1.09).
+template <class S>
+constexpr bool in_place(int m) {
+  return S::kBroadcastsInPlace && m % 3;
+}
+
 // acc[m] = sum_k a(m, k) * b[k]. Element (m, k) lies at a[m * MS + k * KS] within a group of `Group` steps; the next
 // group begins `group_stride` further on, and after the last whole one come `rest` steps. Calls `each` at every second
 // step.
@@ -26,11 +35,15 @@ static inline __attribute__((always_inline)) void accumulate(const typename S::T
     typename S::V bv[N];
 #pragma GCC unroll 2
     for (int n = 0; n < N; ++n) bv[n] = S::load(bk + n * S::L);
+    // The compiler, which would load an element once for all its uses, is not to know that it is the same.
+    const typename S::T* again = ak;
+    if (S::kBroadcastsInPlace) asm("" : "+r"(again));
 #pragma GCC unroll 16
     for (int m = 0; m < M; ++m) {
-      const typename S::V am = S::set1(ak[m * MS]);
 #pragma GCC unroll 2
-      for (int n = 0; n < N; ++n) acc[m][n] = S::fma(am, bv[n], acc[m][n]);
+      for (int n = 0; n < N; ++n) {
+        acc[m][n] = S::fma(S::set1((n && in_place<S>(m) ? again : ak)[m * MS]), bv[n], acc[m][n]);
+      }
     }
   };
   for (int64_t g = 0; g < groups; ++g, a += group_stride) {

@@ -10,6 +10,8 @@ struct Vector {
   static constexpr int L = Lanes;
   // Dims beyond whole vectors are few where they are better taken as rows of a panel than as part of a vector.
   static constexpr int kFew = Lanes / 4;
+  // Whether a multiply-add broadcasts an element of memory itself where that is its operand.
+  static constexpr bool kBroadcastsInPlace = false;
 
   static inline __attribute__((always_inline)) V load(const T* p) { return *reinterpret_cast<const Unaligned*>(p); }
   static inline __attribute__((always_inline)) void store(T* p, V v) { *reinterpret_cast<Unaligned*>(p) = v; }
