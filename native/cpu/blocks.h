@@ -13,8 +13,6 @@ constexpr int64_t kLogitsAtMost = 48 * kMiB;
 constexpr int64_t kPanelsAtMost = 16 * kMiB;  // of the inputs of a block of rows
 // A block of class rows for a group of strips; a multiple of every MR, and of the columns that a kernel sums at a time.
 constexpr int64_t kColumnsAtATime = 240;
-// Of the logits of a group of strips, to be looked at while they are in the L2 cache.
-constexpr int64_t kColumnsToSee = 4 * kColumnsAtATime;
 constexpr int kMostColumnsPerTile = 32;
 constexpr int64_t kMostColumnsPerTask = 16 * kMostColumnsPerTile;
 // In float32 and float64 longer rows are packed a slice at a time (sliced_driver.cc): whole ones, 32 to a strip, leave

@@ -102,7 +102,7 @@ bool can_group(const Step<T>& s) {
 template <class T>
 Status run_grouped(Step<T>& s) {
   const SampledProblem& p = s.p;
-  const int64_t dim = p.dim, count = p.num_sampled, padded = s.tiles_of(count) * s.MR, stride = padded * s.NR;
+  const int64_t dim = p.dim, count = p.num_sampled, padded = s.tiles_of(count) * s.MR, stride = e_stride(s);
   const int64_t strips = s.strips(), groups = groups_of(strips), together = strips_at_hand(s);
   const int64_t tiles_size = padded * dim + kTileSlack, workers = std::min<int64_t>(s.threads, groups);
   const int64_t panel_stride = together * s.NR * s.NR, e_size = together * stride,

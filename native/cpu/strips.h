@@ -22,8 +22,13 @@ struct WorkerRooms {
   T *inputs = nullptr, *transposed = nullptr;  // transposed: null where input gradients are not wanted
 };
 
+// Elements from strip to strip of e, [strips][columns][NR]; of a block of the columns where no gradient wants the
+// others.
+template <class T>
+int64_t e_stride(const Step<T>& step);
+
 // Of strips [first, first + count): losses; input gradients and the labels' own rows, where wanted; e, what the class
-// gradients are multiples of, [count][columns][NR]; and their panels, unless null, from `panels` on.
+// gradients are multiples of; and their panels, unless null, from `panels` on.
 template <class T>
 void process_strips(Step<T>& step, const Columns<T>& columns, int64_t first, int64_t count, int worker,
                     const WorkerRooms<T>& rooms, T* e, T* panels, int64_t panel_stride);

@@ -25,6 +25,7 @@ struct Options {
   int32_t shards = 1;
   Partition partition = Partition::mod;
   DType stored = DType::float32;
+  int64_t rising = 0;  // columns after which the logits of those that follow are 17 larger, again and again; 0: never
 };
 
 // A problem with memory of its own.
@@ -84,6 +85,11 @@ struct Case {
     for (int64_t i = 0; i < shape.batch * shape.num_true; ++i) labels.push_back(i % 3 ? any(random) : few(random));
     for (int64_t i = 0; i < p.num_sampled; ++i) {
       sampled.push_back(o.repeats ? few(random) : (i * 7919 + 3) % shape.classes);
+    }
+    for (int64_t i = 0; o.rising && i < p.num_sampled; ++i) {
+      const float bias = 17 * static_cast<float>(i / o.rising);
+      const int64_t row = o.full ? i : sampled[static_cast<size_t>(i)];
+      std::memcpy(&shard_data.back()[static_cast<size_t>(row) * sizeof bias], &bias, sizeof bias);
     }
     for (int64_t i = 0; i < shape.batch * shape.num_true; ++i) true_count.push_back(0.1 + 0.01 * (i % 13));
     for (int64_t i = 0; i < p.num_sampled; ++i) sampled_count.push_back(0.2 + 0.01 * (i % 17));
@@ -188,6 +194,25 @@ void for_each_case(const Shape& shape, uint32_t& seed, Compare&& compare) {
   o = {};
   o.stored = DType::float16;
   compare(shape, o, seed++);
+}
+
+// Logits that rise from block to block of columns, some rows' by more than others'.
+template <class Compare>
+void for_each_rising_case(uint32_t& seed, Compare&& compare) {
+  const Shape narrow{35, 20, 2200, 1, 2500}, wide{33, 300, 500, 2, 600};
+  for (const Shape& shape : {narrow, wide}) {
+    Options o;
+    o.rising = shape.dim < 100 ? 960 : 240;
+    compare(shape, o, seed++);
+    o.mode = GradientMode::merged;
+    compare(shape, o, seed++);
+    o.full = true;
+    compare(shape, o, seed++);
+    o.full = false;
+    o.hits = HitMask::keep;
+    o.numerics = Numerics::mindspore;
+    compare(shape, o, seed++);
+  }
 }
 
 // The same for more labels, and for more columns, than are added to shared rows at a time.
