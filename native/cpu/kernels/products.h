@@ -19,13 +19,17 @@ constexpr bool in_place(int m) {
   return S::kBroadcastsInPlace && m % 3;
 }
 
-// acc[m] = sum_k a(m, k) * b[k]. Element (m, k) lies at a[m * MS + k * KS] within a group of `Group` steps; the next
-// group begins `group_stride` further on, and after the last whole one come `rest` steps. Calls `each` at every second
-// step.
+// acc[m] = sum_k a(m, k) * b[k]. Element (m, k) lies at a[m * MS + k * KS] within a group of `Group` steps, which are
+// one piece of memory; the next group begins `group_stride` further on, and after the last whole one come `rest` steps.
+// Meanwhile asks for the pieces that lie `ahead` elements further on, which are the next product's: they lie too far
+// apart for a processor to foresee. Without that language-model's logits took 1.07 to 1.14 times as long, the class
+// gradients 1.02 to 1.09, and whole steps of the large workloads 1.03 to 1.05. Calls `each` at every second step.
 template <class S, int M, int N, int Group, int MS, int KS, class Each>
 static inline __attribute__((always_inline)) void accumulate(const typename S::T* a, int64_t groups,
-                                                             int64_t group_stride, int64_t rest, const typename S::T* b,
-                                                             typename S::V (&acc)[M][N], Each&& each) {
+                                                             int64_t group_stride, int64_t ahead, int64_t rest,
+                                                             const typename S::T* b, typename S::V (&acc)[M][N],
+                                                             Each&& each) {
+  constexpr int kLine = 64 / sizeof(typename S::T), kAtOnce = 2 * M;  // elements of a cache line; of two steps
 #pragma GCC unroll 16
   for (int m = 0; m < M; ++m) {
 #pragma GCC unroll 2
@@ -47,9 +51,11 @@ static inline __attribute__((always_inline)) void accumulate(const typename S::T
     }
   };
   for (int64_t g = 0; g < groups; ++g, a += group_stride) {
-    const typename S::T* ak = a;
-    for (int k = 0; k < Group / 2; ++k, ak += 2 * KS, b += 4 * S::L) {
+    const typename S::T *ak = a, *next = a + ahead;
+    for (int k = 0; k < Group / 2; ++k, ak += 2 * KS, next += kAtOnce, b += 4 * S::L) {
       each();
+#pragma GCC unroll 4
+      for (int i = 0; i < kAtOnce; i += kLine) __builtin_prefetch(next + i);
       step(ak, b);
       step(ak + KS, b + 2 * S::L);
     }
@@ -81,13 +87,13 @@ static inline __attribute__((always_inline)) void with_height(int64_t rows, F&& 
   else f(std::integral_constant<int, S::MR / 3>());
 }
 
-// Logits of M columns of a tile. `first`: of the first block of dims.
+// Logits of M columns of a tile; the next one lies `next_tile` further on. `first`: of the first block of dims.
 template <class S, int M, class Each>
-static inline void logits_tile(const typename S::T* tile, int64_t dims, const typename S::T* strip,
+static inline void logits_tile(const typename S::T* tile, int64_t dims, int64_t next_tile, const typename S::T* strip,
                                const typename S::T* offset, typename S::T* z, bool first, Each&& each) {
   constexpr int MR = S::MR, NR = 2 * S::L;
   typename S::V acc[M][2];
-  accumulate<S, M, 2, 2, 1, MR>(tile, dims / 2, 2 * MR, dims % 2, strip, acc, each);
+  accumulate<S, M, 2, 2, 1, MR>(tile, dims / 2, 2 * MR, next_tile, dims % 2, strip, acc, each);
 #pragma GCC unroll 16
   for (int m = 0; m < M; ++m) {
     typename S::T* row = z + m * NR;
@@ -108,8 +114,8 @@ static void logits(const typename S::T* tile, int64_t columns, const typename S:
       for (int64_t c = 0; c < columns; c += MR) {
         with_height<S>(
             columns - c, [&](auto height) __attribute__((always_inline)) {
-              logits_tile<S, height>(tile + c * dim + k0 * MR, k1 - k0, strip + k0 * NR, offset + c, z + c * NR,
-                                     block == 0, each);
+              logits_tile<S, height>(tile + c * dim + k0 * MR, k1 - k0, MR * dim, strip + k0 * NR, offset + c,
+                                     z + c * NR, block == 0, each);
             });
       }
     }
@@ -122,7 +128,7 @@ static inline void input_gradient_dims(const typename S::T* tile, int64_t tiles,
                                        int64_t dim, typename S::T* out, bool add, Each&& each) {
   constexpr int MR = S::MR, NR = 2 * S::L;
   typename S::V acc[M][2];
-  accumulate<S, M, 2, MR, MR, 1>(tile, tiles, dim * MR, rest, e, acc, each);
+  accumulate<S, M, 2, MR, MR, 1>(tile, tiles, dim * MR, M * MR, rest, e, acc, each);
 #pragma GCC unroll 16
   for (int m = 0; m < M; ++m) {
     typename S::T* row = out + m * NR;
@@ -156,7 +162,7 @@ static inline void class_gradient_tile(const typename S::T* e, int64_t strip_str
                                        int64_t columns, bool add, Each&& each) {
   constexpr int NR = 2 * S::L;
   typename S::V acc[M][N];
-  accumulate<S, M, N, NR, NR, 1>(e, strips, strip_stride, 0, panel, acc, each);
+  accumulate<S, M, N, NR, NR, 1>(e, strips, strip_stride, M * NR, 0, panel, acc, each);
   const bool whole = width == N * S::L;
 #pragma GCC unroll 16
   for (int m = 0; m < M; ++m) {
