@@ -43,22 +43,16 @@ static inline int64_t strips_per_block(int64_t columns, int64_t size, int64_t di
   return blocks ? (strips + blocks - 1) / blocks : 1;
 }
 
-// Strips that go through the columns side by side, so that a block of class rows in the L2 cache serves them all. Where
-// all class rows, of `bytes`, would stay in that cache anyway, fewer: two tasks to a thread, so that they end together.
-// The packed strips and their gradients' sums, of `strip_bytes` each, gain nothing beyond the cache and are a worker's
-// own.
-static inline int64_t strips_together(int64_t block, int threads, int64_t bytes, int64_t strip_bytes) {
+// Strips that go through the columns side by side, so that a block of class rows in the L2 cache serves them all. The
+// packed strips and their gradients' sums, of `strip_bytes` each, gain nothing beyond the cache and are a worker's own.
+static inline int64_t strips_together(int64_t block, int64_t strip_bytes) {
   constexpr int64_t kStripsAtMost = 8 * kMiB;
-  const int64_t most = std::min(kMostTogether, kStripsAtMost / std::max<int64_t>(2 * strip_bytes, 1));
-  return std::clamp<int64_t>(std::min(block / (bytes > kMiB ? threads : 2 * threads), most), 1, kMostTogether);
-}
-
-// Several tasks to a thread, so that they end together.
-static inline int64_t tiles_per_task(int64_t tiles, int threads, int64_t most) {
-  return std::clamp<int64_t>(tiles / (threads * 4), 1, most);
+  return std::clamp<int64_t>(kStripsAtMost / std::max<int64_t>(2 * strip_bytes, 1), 1, std::min(block, kMostTogether));
 }
 
 constexpr int64_t kMostTilesToPack = 32;
+// Tiles whose class gradients are a task: they share panels.
+constexpr int64_t kMostTilesToSum = 16, kFewestTilesToSum = 4;
 
 // To pack a few thousand elements takes less time than to share them out.
 static inline int threads_to_pack(int64_t elements, int threads) { return elements <= 4096 ? 1 : threads; }

@@ -44,11 +44,9 @@ void Step<T>::pack_tiles(const Columns<T>& columns, int64_t begin, int64_t end, 
 
 template <class T>
 void Step<T>::pack_columns(const Columns<T>& columns) {
-  const int64_t tiles = tiles_of(columns.count), share = tiles_per_task(tiles, threads, kMostTilesToPack);
-  parallel_for((tiles + share - 1) / share, threads_to_pack(tiles * MR * p.dim, threads),
-               [&](int64_t task, int worker) {
-                 pack_tiles(columns, task * share, std::min(tiles, (task + 1) * share), worker);
-               });
+  const int64_t tiles = tiles_of(columns.count);
+  parallel_pieces(tiles, threads_to_pack(tiles * MR * p.dim, threads), kMostTilesToPack, 1,
+                  [&](int64_t begin, int64_t end, int worker) { pack_tiles(columns, begin, end, worker); });
 }
 
 template <class T>
@@ -75,10 +73,8 @@ void Step<T>::add_column_biases(int64_t begin, int64_t count, const double* sums
 template <class T>
 void Step<T>::add_column_gradients(const Columns<T>& columns, const T* e, int64_t strip_stride, int64_t first,
                                    int64_t n, const T* panels, int64_t panel_stride, T* weight_rows, bool add) {
-  const int64_t tiles = tiles_of(columns.count), share = tiles_per_task(tiles, threads, 16);
-  parallel_for((tiles + share - 1) / share, threads, [&](int64_t task, int) {
+  const auto sum_tiles = [&](int64_t t0, int64_t t1, int) {
     if (aborted()) return;
-    const int64_t t0 = task * share, t1 = std::min(tiles, t0 + share);
     const int64_t begin = t0 * MR, count = std::min(t1 * MR, columns.count) - begin;
     const T* et = e + begin * NR;
     if (weight_rows) {
@@ -91,7 +87,8 @@ void Step<T>::add_column_gradients(const Columns<T>& columns, const T* e, int64_
       k.column_sums(et, strip_stride, count, n, scale_of(first), sums);
       add_column_biases(columns.begin + begin, count, sums, first > 0);
     }
-  });
+  };
+  parallel_pieces(tiles_of(columns.count), threads, kMostTilesToSum, kFewestTilesToSum, sum_tiles);
 }
 
 #define INSTANTIATE(T)                                                                                          \

@@ -31,8 +31,7 @@ Status run_kept(Step<T>& s) {
   const int NR = s.NR, threads = s.threads;
   const int64_t dim = p.dim, tiles = s.tiles_of(p.num_sampled), stride = e_stride(s);
   const int64_t block = strips_per_block(tiles * s.MR, sizeof(T), dim, NR, s.strips(), p.num_true);
-  const int64_t dim_bytes = dim * static_cast<int64_t>(sizeof(T));
-  const int64_t together = strips_together(block, threads, tiles * s.MR * dim_bytes, NR * dim_bytes);
+  const int64_t together = strips_together(block, NR * dim * static_cast<int64_t>(sizeof(T)));
   const int64_t panel_stride = block * NR * NR;
 
   Columns<T> columns;
@@ -54,10 +53,9 @@ Status run_kept(Step<T>& s) {
   for (int64_t first = 0; first < s.strips(); first += block) {
     const int64_t n = std::min(block, s.strips() - first);
     s.first_strip = first;
-    parallel_for((n + together - 1) / together, threads, [&](int64_t task, int worker) {
+    parallel_pieces(n, threads, together, 1, [&](int64_t q, int64_t end, int worker) {
       if (s.aborted()) return;
-      const int64_t q = task * together;
-      process_strips(s, columns, first + q, std::min(together, n - q), worker, rooms,
+      process_strips(s, columns, first + q, end - q, worker, rooms,
                      e + (s.wants_gradients ? q : worker * together) * stride, panels ? panels + q * NR * NR : nullptr,
                      panel_stride);
     });

@@ -2,8 +2,10 @@
 // -z nodelete, and a worker may sleep in it while the process exits).
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <type_traits>
+#include <vector>
 
 namespace sampled_softmax {
 
@@ -32,6 +34,22 @@ static inline void parallel_for(int64_t count, int threads, F&& fn) {
 template <class F>
 static inline void parallel_for(int64_t count, F&& fn) {
   parallel_for(count, pool_threads(), fn);
+}
+
+// Calls fn(begin, end, worker) for consecutive pieces of [0, count): of `most` at first, of `fewest` towards the end,
+// so that the threads end together.
+template <class F>
+static inline void parallel_pieces(int64_t count, int threads, int64_t most, int64_t fewest, F&& fn) {
+  std::vector<int64_t> begins;
+  for (int64_t at = 0; at < count;) {
+    begins.push_back(at);
+    at += std::clamp((count - at) / (2 * threads), fewest, most);
+  }
+  begins.push_back(count);
+  parallel_for(static_cast<int64_t>(begins.size()) - 1, threads, [&](int64_t piece, int worker) {
+    const size_t i = static_cast<size_t>(piece);
+    fn(begins[i], std::min(begins[i + 1], count), worker);
+  });
 }
 
 }  // namespace sampled_softmax

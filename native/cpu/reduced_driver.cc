@@ -50,7 +50,7 @@ Reduced::Reduced(Step<float>& step)
       tiles((p.num_sampled + MR - 1) / MR),
       depth((dim + k.dims_per_step - 1) / k.dims_per_step * k.dims_per_step / 2),
       block(strips_per_block(tiles * MR, 2, dim, NR, s.strips(), p.num_true)),
-      together(strips_together(block, s.threads, tiles * MR * dim * 2, NR * dim * 3)),
+      together(strips_together(block, NR * dim * 3)),
       e_stride(tiles * MR * NR / 2),
       panel_stride(block * NR / 2 * NR),
       transposed_size((dim + MR) * NR) {}
@@ -75,15 +75,14 @@ Status Reduced::plan() {
 }
 
 void Reduced::pack_columns() {
-  const int64_t share = tiles_per_task(tiles, s.threads, kMostTilesToPack);
-  parallel_for((tiles + share - 1) / share, threads_to_pack(tiles * MR * dim, s.threads),
-               [&](int64_t task, int worker) {
-                 for (int64_t t = task * share; t < std::min(tiles, (task + 1) * share); ++t) {
-                   const float* rows[kMostColumnsPerTile] = {};
-                   s.read_columns(0, p.num_sampled, MR, t, worker, rows, offset + t * MR);
-                   k.pack_tile(rows, dim, tiles_along_dims + t * MR * depth, tiles_along_columns + t * MR * depth);
-                 }
-               });
+  const auto pack = [&](int64_t begin, int64_t end, int worker) {
+    for (int64_t t = begin; t < end; ++t) {
+      const float* rows[kMostColumnsPerTile] = {};
+      s.read_columns(0, p.num_sampled, MR, t, worker, rows, offset + t * MR);
+      k.pack_tile(rows, dim, tiles_along_dims + t * MR * depth, tiles_along_columns + t * MR * depth);
+    }
+  };
+  parallel_pieces(tiles, threads_to_pack(tiles * MR * dim, s.threads), kMostTilesToPack, 1, pack);
 }
 
 void Reduced::process_strips(int64_t first, int64_t q0, int64_t count, int worker) {
@@ -135,10 +134,8 @@ void Reduced::process_strips(int64_t first, int64_t q0, int64_t count, int worke
 }
 
 void Reduced::add_column_gradients(int64_t first, int64_t n, float* weight_rows, bool add) {
-  const int64_t share = tiles_per_task(tiles, s.threads, 16);
-  parallel_for((tiles + share - 1) / share, s.threads, [&](int64_t task, int) {
+  const auto sum_tiles = [&](int64_t t0, int64_t t1, int) {
     if (s.aborted()) return;
-    const int64_t t0 = task * share, t1 = std::min(tiles, t0 + share);
     const int64_t begin = t0 * MR, count = std::min(t1 * MR, p.num_sampled) - begin;
     const Pair* e = e_along_rows + begin * NR / 2;
     if (weight_rows) {
@@ -151,7 +148,8 @@ void Reduced::add_column_gradients(int64_t first, int64_t n, float* weight_rows,
         s.add_column_biases(begin, count, strip_column_sums + q * p.num_sampled + begin, first + q > 0);
       }
     }
-  });
+  };
+  parallel_pieces(tiles, s.threads, kMostTilesToSum, kFewestTilesToSum, sum_tiles);
 }
 
 }  // namespace
@@ -176,9 +174,8 @@ Status run_reduced(Step<float>& s) {
   for (int64_t first = 0; first < s.strips(); first += r.block) {
     const int64_t n = std::min(r.block, s.strips() - first);
     s.first_strip = first;
-    parallel_for((n + r.together - 1) / r.together, s.threads, [&](int64_t task, int worker) {
-      const int64_t q = task * r.together;
-      if (!s.aborted()) r.process_strips(first, q, std::min(r.together, n - q), worker);
+    parallel_pieces(n, s.threads, r.together, 1, [&](int64_t q, int64_t end, int worker) {
+      if (!s.aborted()) r.process_strips(first, q, end - q, worker);
     });
     if (s.aborted()) return Status::error(Code::aborted, "aborted");
     if (weight_rows || s.column_bias_gradients) {

@@ -4,6 +4,7 @@
 #include <chrono>
 #include <random>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "check.h"
@@ -109,6 +110,28 @@ void check_many_callers() {
   CHECK(wrong == 0, "%d jobs of several callers", wrong.load());
 }
 
+void check_pieces() {
+  for (int threads : {1, 2, 8}) {
+    for (int64_t count : {0, 1, 5, 16, 683}) {
+      for (const auto& [most, fewest] : {std::pair<int64_t, int64_t>{1, 1}, {4, 1}, {16, 4}}) {
+        std::vector<int> times(static_cast<size_t>(count));
+        std::vector<int64_t> size(static_cast<size_t>(count));
+        parallel_pieces(count, threads, most, fewest, [&](int64_t begin, int64_t end, int) {
+          for (int64_t i = begin; i < end; ++i)
+            ++times[static_cast<size_t>(i)], size[static_cast<size_t>(i)] = end - begin;
+        });
+        bool right = true;
+        for (size_t i = 0; i < times.size(); ++i) {
+          const bool last = static_cast<int64_t>(i) >= count - size[i];
+          right = right && times[i] == 1 && size[i] <= most && (size[i] >= fewest || last);
+          right = right && (i == 0 || size[i] <= size[i - 1]);
+        }
+        CHECK(right, "%d threads, %d things in pieces of %d to %d", threads, int(count), int(most), int(fewest));
+      }
+    }
+  }
+}
+
 }  // namespace
 
 int main() {
@@ -119,5 +142,6 @@ int main() {
   check_long_tasks();
   check_nested();
   check_many_callers();
+  check_pieces();
   return finish("pool");
 }
