@@ -13,8 +13,8 @@ export interface Contestant {
   readonly rounds?: number;
 }
 
-/** `ratio`: its time over ours, the median over the rounds. Above 1: ours is faster. */
-export type Outcome = { readonly ms: number; readonly ratio: number } | { readonly failure: string };
+/** Its time over ours, above 1 where ours is faster: `ratio`, the median over the rounds; `ratioOfBest`, of the best rounds. */
+export type Outcome = { readonly ms: number; readonly ratio: number; readonly ratioOfBest: number } | { readonly failure: string };
 
 export interface Comparison {
   /** Ours, over all rounds. */
@@ -30,7 +30,7 @@ export async function interleave(
   log: (line: string) => void,
 ): Promise<Comparison> {
   const mine: number[] = [];
-  const theirs = new Map<string, { times: number[]; ratios: number[] }>();
+  const theirs = new Map<string, { times: number[]; own: number[] }>();
   const failures = new Map<string, string>();
   for (let round = 0; round < rounds; round++) {
     if (contestants.length === 0) mine.push(await ours(seconds));
@@ -40,9 +40,9 @@ export async function interleave(
       mine.push(own);
       try {
         const time = await measure(seconds);
-        const results = theirs.get(name) ?? { times: [], ratios: [] };
+        const results = theirs.get(name) ?? { times: [], own: [] };
         results.times.push(time);
-        results.ratios.push(time / own);
+        results.own.push(own);
         theirs.set(name, results);
         log(`round ${round + 1}: ours ${own.toFixed(3)} ms, ${name} ${time.toFixed(3)} ms`);
       } catch (error) {
@@ -52,9 +52,11 @@ export async function interleave(
     }
   }
   const outcome = (name: string): Outcome => {
-    const { times, ratios } = theirs.get(name) ?? { times: [], ratios: [] };
     const failure = failures.get(name);
-    return failure === undefined ? { ms: median(times), ratio: median(ratios) } : { failure };
+    if (failure !== undefined) return { failure };
+    const { times, own } = theirs.get(name) ?? { times: [], own: [] };
+    const ratio = median(times.map((time, i) => time / own[i]!));
+    return { ms: median(times), ratio, ratioOfBest: Math.min(...times) / Math.min(...own) };
   };
   return { ms: median(mine), outcomes: Object.fromEntries(contestants.map(({ name }) => [name, outcome(name)])) };
 }

@@ -11,7 +11,7 @@ export interface Machine {
   readonly compiler: string;
   readonly node: string;
   readonly package: string;
-  /** Float32 GFLOP/s of multiply-adds on as many threads as the steps have; undefined where there is no compiler. */
+  /** The most float32 GFLOP/s of multiply-adds seen on as many threads as the steps have; undefined where there is no compiler. */
   readonly peakGflops: number | undefined;
 }
 
@@ -19,6 +19,8 @@ export interface WorkloadResult {
   readonly workload: Workload;
   /** Loss and unmerged sparse gradients, sampling included. */
   readonly ms: number;
+  /** What its multiply-adds take at the machine's peak; undefined where there is no compiler. */
+  readonly ofPeak: Outcome | undefined;
   readonly drawMs: number;
   /** What a step cannot avoid moving. */
   readonly bytes: number;

@@ -28,13 +28,17 @@ interface Column {
   readonly cell: (result: WorkloadResult, machine: Machine) => string;
 }
 
+const percent = (share: number): string => `${(100 * share).toFixed(0)} %`;
 const gflops = (r: WorkloadResult): number => flops(r.workload) / r.ms / 1e6;
 
 const ownColumns: readonly Column[] = [
   { title: 'workload', cell: ({ workload }) => workload.name },
   { title: 'ms', cell: (r) => milliseconds(r.ms) },
   { title: 'GFLOP/s', cell: (r) => gflops(r).toFixed(0) },
-  { title: 'of peak', cell: (r, { peakGflops }) => (peakGflops === undefined ? none : `${((100 * gflops(r)) / peakGflops).toFixed(0)} %`) },
+  {
+    title: 'of peak (in turn)',
+    cell: ({ ofPeak }) => (ofPeak && 'ratio' in ofPeak ? `${percent(ofPeak.ratioOfBest)} (${percent(ofPeak.ratio)})` : none),
+  },
   { title: 'least bytes', cell: (r) => mebibytes(r.bytes) },
   {
     title: 'extra memory (limit)',

@@ -1,8 +1,9 @@
 // The most float32 multiply-adds that the processor can do: chains in registers, on all threads at once.
-// Usage: fma THREADS. Prints GFLOP/s, the best of three rounds of half a second.
+// Usage: fma THREADS SECONDS. Prints GFLOP/s over about so many seconds.
 #include <algorithm>
 #include <atomic>
 #include <chrono>
+#include <cstdint>
 #include <cstdio>
 #include <cstdlib>
 #include <thread>
@@ -41,10 +42,11 @@ static long run(Clock::time_point end, float* sink) {
   return steps;
 }
 
-static double round_gflops(int threads) {
+static double gflops(int threads, double seconds_wanted) {
   std::atomic<long> steps{0};
   std::atomic<float> keep{0};
-  const Clock::time_point start = Clock::now(), end = start + std::chrono::milliseconds(500);
+  const Clock::time_point start = Clock::now();
+  const Clock::time_point end = start + std::chrono::microseconds(static_cast<int64_t>(seconds_wanted * 1e6));
   std::vector<std::thread> workers;
   for (int t = 0; t < threads; ++t) {
     workers.emplace_back([&] {
@@ -60,7 +62,5 @@ static double round_gflops(int threads) {
 
 int main(int argc, char** argv) {
   const int threads = argc > 1 ? std::max(1, std::atoi(argv[1])) : 1;
-  double best = 0;
-  for (int round = 0; round < 3; ++round) best = std::max(best, round_gflops(threads));
-  std::printf("%.1f\n", best);
+  std::printf("%.1f\n", gflops(threads, argc > 2 ? std::atof(argv[2]) : 0.5));
 }
