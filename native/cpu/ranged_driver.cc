@@ -4,7 +4,7 @@
 //   each range   a block of columns at a time: class rows packed, logits, exp of the logits less the largest
 //                so far (the block's base), input gradients; only the exponentials and their base are kept
 //   each strip   the largest of all ranges, their sums, losses, input gradients
-//   each range   class gradients of a block: its exponentials times inputs that are scaled from its base to the largest
+//   each block   class gradients: its exponentials times inputs that are scaled from its base to the largest
 //
 // so packed class rows are never written to memory, and the exponentials once. Where these two were written and read
 // again (kept_driver.cc), 128 rows against 67,000 columns took a fifth longer. Ranges depend on the problem alone.
@@ -68,7 +68,7 @@ struct Ranged {
   void take_range(int64_t range, int worker);
   void take_logits(int64_t range, int64_t block, int64_t strip, T* z);
   void finish_strip(int64_t strip, int worker);
-  void add_class_gradients(int64_t range, int worker);
+  void add_class_gradients(int64_t first_block, int64_t end_block, int worker);
 };
 
 template <class T>
@@ -182,11 +182,11 @@ void Ranged<T>::finish_strip(int64_t strip, int worker) {
 }
 
 template <class T>
-void Ranged<T>::add_class_gradients(int64_t range, int worker) {
+void Ranged<T>::add_class_gradients(int64_t first_block, int64_t end_block, int worker) {
   double* scale = worker_scale + worker * rows;
   T* weight_rows = unmerged ? unmerged : static_cast<T*>(p.weight_gradients.values);
   T* panels = worker_panels ? worker_panels + worker * rows * s.padded_dim : nullptr;
-  for (int64_t block = first_block(range); block < first_block(range + 1); ++block) {
+  for (int64_t block = first_block; block < end_block; ++block) {
     if (s.aborted()) return;
     const int64_t begin = begin_of(block), count = columns_of(block);
     const T* et = block_e(block, worker);
@@ -202,7 +202,7 @@ void Ranged<T>::add_class_gradients(int64_t range, int worker) {
       T* out[kColumns];
       s.column_outputs(begin, count, weight_rows, out);
       // In two parts, each of which asks for half of what the next block needs.
-      const bool last = block + 1 == first_block(range + 1), add = p.weight_gradients.merged && !unmerged;
+      const bool last = block + 1 == end_block, add = p.weight_gradients.merged && !unmerged;
       const int64_t half = s.tiles_of(count) / 2 * s.MR;
       const auto part = [&](int64_t from, int64_t n, Touch touch) {
         s.k.class_gradients(et + from * s.NR, stride, n, s.strips(), panels, rows * s.NR, dim, out + from, add,
@@ -240,8 +240,8 @@ Status run_ranged(Step<T>& s) {
   parallel_for(s.strips(), s.threads, [&](int64_t strip, int worker) { ranged.finish_strip(strip, worker); });
   if (!s.wants_gradients) return {};
   if (s.p.weight_gradients.values || s.column_bias_gradients) {
-    parallel_for(ranged.ranges, s.threads,
-                 [&](int64_t range, int worker) { ranged.add_class_gradients(range, worker); });
+    parallel_pieces(ranged.blocks, s.threads, kBlocksPerRange, 1,
+                    [&](int64_t begin, int64_t end, int worker) { ranged.add_class_gradients(begin, end, worker); });
   }
   if (s.aborted()) return Status::error(Code::aborted, "aborted");
   s.finish_class_gradients(0, s.uses(), ranged.unmerged);
