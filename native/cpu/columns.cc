@@ -1,6 +1,5 @@
 // Class rows: packed for the kernels, and the gradients that come back to them.
 #include <algorithm>
-#include <cmath>
 
 #include "core/slot_order.h"
 #include "cpu/blocks.h"
@@ -11,10 +10,19 @@
 namespace sampled_softmax {
 
 template <class T>
-T Step<T>::column_offset(int64_t column) const {
-  double sum = read_bias(p.biases, class_of(column));
-  if (p.subtract_log_q) sum -= std::log(p.sampled_expected_count[column]);
-  return static_cast<T>(sum);
+void Step<T>::column_offsets(int64_t begin, int64_t count, T* out) const {
+  constexpr int64_t kAtOnce = 64;
+  for (int64_t first = 0; first < count; first += kAtOnce) {
+    const int64_t n = std::min(kAtOnce, count - first);
+    double log_q[kAtOnce] = {};
+    if (p.subtract_log_q) {
+      for (int64_t i = 0; i < n; ++i) log_q[i] = p.sampled_expected_count[begin + first + i];
+      k.logs(log_q, n);
+    }
+    for (int64_t i = 0; i < n; ++i) {
+      out[first + i] = static_cast<T>(read_bias(p.biases, class_of(begin + first + i)) - log_q[i]);
+    }
+  }
 }
 
 template <class T>
@@ -25,12 +33,11 @@ void Step<T>::read_columns(int64_t begin, int64_t count, int height, int64_t til
   for (int64_t c = (tile + 1) * height; c < std::min((tile + 2) * height, count); ++c) prefetch_row(stored(c));
   for (int m = 0; m < height; ++m) {
     const int64_t c = tile * height + m;
-    rows[m] = nullptr;
-    offset[m] = 0;
-    if (c >= count) continue;
-    rows[m] = read_row(k, stored(c), p.dim, room(worker) + m * p.dim);
-    offset[m] = column_offset(begin + c);
+    rows[m] = c < count ? read_row(k, stored(c), p.dim, room(worker) + m * p.dim) : nullptr;
   }
+  const int64_t first = tile * height, n = std::clamp<int64_t>(count - first, 0, height);
+  column_offsets(begin + first, n, offset);
+  std::fill(offset + n, offset + height, T(0));
 }
 
 template <class T>
@@ -92,7 +99,7 @@ void Step<T>::add_column_gradients(const Columns<T>& columns, const T* e, int64_
 }
 
 #define INSTANTIATE(T)                                                                                          \
-  template T Step<T>::column_offset(int64_t) const;                                                             \
+  template void Step<T>::column_offsets(int64_t, int64_t, T*) const;                                            \
   template void Step<T>::read_columns(int64_t, int64_t, int, int64_t, int, const T**, T*);                      \
   template void Step<T>::column_outputs(int64_t, int64_t, T*, T**) const;                                       \
   template Touch Step<T>::column_output_lines(int64_t, int64_t) const;                                          \

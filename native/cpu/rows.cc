@@ -29,21 +29,26 @@ const T* Step<T>::input_row(int64_t row, int64_t d, int64_t n, T* room) const {
 }
 
 template <class T>
-double Step<T>::label_offset(int64_t label) const {
-  const double bias = read_bias(p.biases, p.labels[label]);
-  return p.subtract_log_q ? bias - std::log(p.true_expected_count[label]) : bias;
+void Step<T>::label_offsets(int64_t begin, int64_t count, double* out) const {
+  for (int64_t i = 0; i < count && p.subtract_log_q; ++i) out[i] = p.true_expected_count[begin + i];
+  if (p.subtract_log_q) k.logs(out, count);
+  for (int64_t i = 0; i < count; ++i) {
+    const double bias = read_bias(p.biases, p.labels[begin + i]);
+    out[i] = p.subtract_log_q ? bias - out[i] : bias;
+  }
 }
 
 template <class T>
 void Step<T>::find_true_logits(int64_t strip, int worker, const T* rows) {
   const int64_t begin = strip * NR * p.num_true, end = begin + rows_of(strip) * p.num_true;
   double* logits = true_terms(strip, worker);
+  label_offsets(begin, end - begin, logits);
   for (int64_t i = begin; i < end; ++i) {
     if ((i - begin) % kAhead == 0) {
       for (int64_t j = i; j < std::min(i + kAhead, end); ++j) prefetch_row(stored_row(p.weights, p.labels[j]));
     }
     const T* weights = read_row(k, stored_row(p.weights, p.labels[i]), p.dim, label_room(worker));
-    logits[i - begin] = k.dot(rows + (i - begin) / p.num_true * p.dim, weights, p.dim) + label_offset(i);
+    logits[i - begin] += k.dot(rows + (i - begin) / p.num_true * p.dim, weights, p.dim);
   }
 }
 
@@ -150,7 +155,7 @@ void Step<T>::add_true_classes(int64_t row, const double* dz, int64_t d, int64_t
 #define INSTANTIATE(T)                                                       \
   template const T* Step<T>::input_rows(int64_t, T*) const;                  \
   template const T* Step<T>::input_row(int64_t, int64_t, int64_t, T*) const; \
-  template double Step<T>::label_offset(int64_t) const;                      \
+  template void Step<T>::label_offsets(int64_t, int64_t, double*) const;     \
   template void Step<T>::find_true_logits(int64_t, int, const T*);           \
   template void Step<T>::exclude_hits(int64_t, int64_t, int64_t, T*) const;  \
   template void Step<T>::include_true_logits(int64_t, int);                  \

@@ -119,8 +119,8 @@ template <class T>
 void Sliced<T>::start_strip(int64_t strip, int worker) {
   double* logits = s.true_terms(strip, worker);
   const int64_t begin = strip * NR * p.num_true, count = s.rows_of(strip) * p.num_true;
+  s.label_offsets(begin, count, logits);
   for (int64_t i = 0; i < count; ++i) {
-    logits[i] = s.label_offset(begin + i);
     const StoredRow row = stored_row(p.weights, p.labels[begin + i]);
     for (int64_t slice = 0; slice < slices; ++slice) {
       const int64_t d = slice * kSlice, width = width_of(slice);
@@ -211,7 +211,7 @@ Status run_sliced(Step<T>& s) {
   if (Status status = sliced.plan(); !status.ok()) return status;
   const SampledProblem& p = s.p;
   const int64_t blocks_of_columns = (p.num_sampled + kColumnsAtATime - 1) / kColumnsAtATime;
-  for (int64_t c = 0; c < p.num_sampled; ++c) sliced.offset[c] = s.column_offset(c);
+  s.column_offsets(0, p.num_sampled, sliced.offset);
   std::fill(sliced.offset + p.num_sampled, sliced.offset + sliced.stride / s.NR, T(0));
   std::fill(sliced.no_offset, sliced.no_offset + kColumnsAtATime, T(0));
   s.clear_merged();

@@ -96,8 +96,8 @@ struct Step {
   const T* input_rows(int64_t strip, T* room) const;
   // `n` elements of one, from dim `d` on.
   const T* input_row(int64_t row, int64_t d, int64_t n, T* room) const;
-  // What is added to the logit of a label, [B * T].
-  double label_offset(int64_t label) const;
+  // What is added to the logits of labels [begin, begin + count) of [B * T].
+  void label_offsets(int64_t begin, int64_t count, double* out) const;
   // Logits of the true classes of the strip's rows.
   void find_true_logits(int64_t strip, int worker, const T* rows);
   // Leaves the accidental hits of the strip's rows out of z, which holds columns [begin, begin + count).
@@ -122,8 +122,8 @@ struct Step {
   void clear_padding(int64_t strip, int64_t columns, int64_t padded, T* e) const;
 
   // ---- columns.cc
-  // What is added to the logits of a column.
-  T column_offset(int64_t column) const;
+  // What is added to the logits of columns [begin, begin + count).
+  void column_offsets(int64_t begin, int64_t count, T* out) const;
   // The rows and offsets of the `height` columns of one tile, of `count` from `begin` on; what is beyond them is null
   // and zero.
   void read_columns(int64_t begin, int64_t count, int height, int64_t tile, int worker, const T** rows, T* offset);

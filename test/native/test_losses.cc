@@ -158,6 +158,34 @@ void test_exponentials(double tolerance) {
   }
 }
 
+// The logarithm of expected counts: between the powers of two and across them, close to 1, and where there is none.
+void test_logs() {
+  std::vector<double> x;
+  for (int i = -1000; i <= 1000; ++i) {
+    x.push_back(std::ldexp(1 + 0.0007 * (i + 1000), i));
+    x.push_back(1 + 1e-6 * i);
+    x.push_back(std::ldexp(std::sqrt(0.5), i % 60) * (1 + 1e-16 * (i % 3)));
+  }
+  std::vector<double> y = x;
+  kernels().float32.logs(y.data(), static_cast<int64_t>(y.size()));
+  for (size_t i = 0; i < x.size(); ++i) {
+    const long double exact = std::log(static_cast<long double>(x[i]));
+    const double unit = exact == 0 ? 1 : std::ldexp(1.0, std::ilogb(exact) - 52);
+    const double error = static_cast<double>(std::fabs(static_cast<long double>(y[i]) - exact)) / unit;
+    CHECK(error <= 3, "log(%.17g) is %.17g, %g units in the last place off", x[i], y[i], error);
+  }
+  const double none = std::numeric_limits<double>::quiet_NaN(), infinity = std::numeric_limits<double>::infinity();
+  const double special[] = {0, -1, infinity, none, 5e-324, 1, 2.2250738585072014e-308, 1.7976931348623157e308, 0.5};
+  for (double value : special) {
+    double all[3] = {1, value, 1};
+    kernels().float64.logs(all, 3);
+    const double want = std::log(value), error = std::fabs(all[1] - want);
+    CHECK(error <= 2e-16 * std::fabs(want) || all[1] == want || (all[1] != all[1] && want != want), "log(%g) is %g",
+          value, all[1]);
+    CHECK(all[0] == 0 && all[2] == 0, "log(1) beside log(%g)", value);
+  }
+}
+
 }  // namespace
 
 // Usage: test_losses [EVERY [FROM]]: only every EVERY-th case, from the FROM-th on. For a sample take an EVERY that
@@ -171,6 +199,7 @@ int main(int argc, char** argv) {
   set_pool_threads(8);
   test_exponentials<float>(1.1);
   test_exponentials<double>(1.2);
+  test_logs();
   uint32_t seed = 1;
   int number = 0;
   const auto compare_some = [&](const Shape& shape, const Options& options, uint32_t case_seed) {

@@ -140,3 +140,33 @@ static void logistic(typename S::T* z, int64_t columns, double* sum) {
     return (negative ? u : S::set1(1)) / (S::set1(1) + u);
   });
 }
+
+// Within 3 units in the last place for finite x > 0 that are not subnormal. x = 2^e m with m within a factor of sqrt(2)
+// of 1.
+static inline Double::V log_of(Double::V x) {
+  using V = Double::V;
+  using I = Double::I;
+  constexpr int64_t kHalfRoot = 0x3fe6a09e667f3bcd;                            // sqrt(1/2)
+  constexpr double kInteger = 6755399441055744.0, kLn2 = 0.69314718036912382;  // with as many zeros as e has bits
+  constexpr int64_t kIntegerBits = 0x4338000000000000;
+  const I bits = reinterpret_cast<I>(x), e = (bits - kHalfRoot) >> 52;
+  const V m = reinterpret_cast<V>(bits - (e << 52)), n = reinterpret_cast<V>(e + kIntegerBits) - Double::set1(kInteger);
+  const V log_m = Double::fma(n, Double::set1(1.9082149292705877e-10), log1p_series<Double, 11>(m - Double::set1(1)));
+  return Double::fma(n, Double::set1(kLn2), log_m);
+}
+
+static void logs(double* x, int64_t n) {
+  constexpr int L = Double::L;
+  constexpr double kSmallest = 2.2250738585072014e-308, kLargest = 1.7976931348623157e308;
+  for (int64_t i = 0; i < n; i += L) {
+    const int64_t count = n - i < L ? n - i : L;
+    double part[L];
+    bool usual = true;
+    for (int j = 0; j < L; ++j) {
+      part[j] = j < count ? x[i + j] : 1;
+      usual &= part[j] >= kSmallest && part[j] <= kLargest;
+    }
+    if (usual) Double::store(part, log_of(Double::load(part)));
+    for (int64_t j = 0; j < count; ++j) x[i + j] = usual ? part[j] : __builtin_log(part[j]);
+  }
+}
