@@ -9,7 +9,6 @@
 // so packed class rows are never written to memory, and the exponentials once. Where these two were written and read
 // again (kept_driver.cc), 128 rows against 67,000 columns took a fifth longer. Ranges depend on the problem alone.
 #include <algorithm>
-#include <cmath>
 #include <limits>
 
 #include "cpu/blocks.h"
@@ -58,11 +57,6 @@ struct Ranged {
   int64_t columns_of(int64_t block) const { return begin_of(block + 1) - begin_of(block); }
   int64_t first_block(int64_t range) const { return blocks * range / ranges; }
   T* block_e(int64_t block, int worker) const { return e + (s.wants_gradients ? block : worker) * s.strips() * stride; }
-  // exp(part - whole): what a sum against `part` counts against the largest of all.
-  static double share(T part, T whole) {
-    return part == whole ? 1 : std::exp(static_cast<double>(part) - static_cast<double>(whole));
-  }
-
   Status plan();
   void start_strip(int64_t strip, int worker);
   void take_range(int64_t range, int worker);
@@ -130,13 +124,13 @@ void Ranged<T>::take_logits(int64_t range, int64_t block, int64_t strip, T* z) {
   double* total = sum + range * rows + row;
   if (p.loss == Loss::logistic) return s.k.logistic(z, count, total);
   T* largest = max + range * rows + row;
-  T before[64], below[64], factor[64];
+  T before[kMostRowsPerStrip], below[kMostRowsPerStrip], factor[kMostRowsPerStrip];
   bool raised = false;
   std::copy(largest, largest + s.NR, before);
   s.k.row_max(z, count, largest);
   std::copy(largest, largest + s.NR, base + block * rows + row);
   for (int r = 0; r < s.NR; ++r) {
-    const double by = share(before[r], largest[r]);
+    const double by = share_of(before[r], largest[r]);
     raised = raised || by != 1;
     total[r] *= by;
     factor[r] = static_cast<T>(by);
@@ -160,9 +154,9 @@ void Ranged<T>::finish_strip(int64_t strip, int worker) {
     for (int r = 0; r < s.NR; ++r) s.max[row + r] = std::max(s.max[row + r], max[range * rows + row + r]);
   }
   for (int64_t range = 0; range < ranges; ++range) {
-    T factor[64];
+    T factor[kMostRowsPerStrip];
     for (int r = 0; r < s.NR; ++r) {
-      const double by = p.loss == Loss::logistic ? 1 : share(max[range * rows + row + r], s.max[row + r]);
+      const double by = p.loss == Loss::logistic ? 1 : share_of(max[range * rows + row + r], s.max[row + r]);
       s.sum[row + r] += sum[range * rows + row + r] * by;
       factor[r] = static_cast<T>(by);
     }
@@ -192,7 +186,7 @@ void Ranged<T>::add_class_gradients(int64_t first_block, int64_t end_block, int 
     const T* et = block_e(block, worker);
     for (int64_t r = 0; r < rows; ++r) {
       const bool scaled = p.loss != Loss::logistic && r < p.batch;
-      scale[r] = s.scale[r] * (scaled ? share(base[block * rows + r], s.max[r]) : 1);
+      scale[r] = s.scale[r] * (scaled ? share_of(base[block * rows + r], s.max[r]) : 1);
     }
     if (panels) {
       for (int64_t strip = 0; strip < s.strips(); ++strip) {

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <cmath>
 #include <cstdint>
 
 #include "core/problem.h"
@@ -16,6 +17,14 @@
 #include "cpu/scratch.h"
 
 namespace sampled_softmax {
+
+constexpr int kMostRowsPerStrip = 64;  // of any instruction set
+
+// What an exponential less `part` counts among those less `whole`.
+template <class T>
+double share_of(T part, T whole) {
+  return part == whole ? 1 : std::exp(static_cast<double>(part) - static_cast<double>(whole));
+}
 
 // Class rows packed for the kernels, and what is added to their logits.
 template <class T>

@@ -144,7 +144,7 @@ void Streamed<T>::add_gradients() {
       gather_inputs(strip, worker);
       s.k.logits(columns.tiles, columns.count, worker_inputs + worker * strip_size, dim, columns.offset, z, {});
       s.exclude_hits(strip, columns.begin, columns.count, z);
-      double ignored[64] = {0};
+      double ignored[kMostRowsPerStrip] = {0};
       if (p.loss == Loss::logistic) s.k.logistic(z, columns.count, ignored);
       else s.k.exponentials(z, columns.count, s.max + strip * NR, ignored);
       s.clear_padding(strip, columns.count, tiles * s.MR, z);

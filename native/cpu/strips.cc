@@ -1,15 +1,12 @@
 #include "cpu/strips.h"
 
 #include <algorithm>
-#include <cmath>
 #include <limits>
 
 #include "cpu/blocks.h"
 
 namespace sampled_softmax {
 namespace {
-
-constexpr int kMostRows = 64;  // of a strip
 
 // Columns whose logits are exponentials, and in the input gradients, before the next ones come: they are in the L2
 // cache with their class rows, which serve all strips at hand.
@@ -37,7 +34,7 @@ Touch label_gradient_lines(const Step<T>& s, int64_t strip) {
 template <class T>
 struct Base {
   static constexpr T kBehind = 16, kNone = -std::numeric_limits<T>::infinity();
-  T at[kMostRows], below[kMostRows];  // below: 0 where all logits so far are left out or NaN
+  T at[kMostRowsPerStrip], below[kMostRowsPerStrip];  // below: 0 where all logits so far are left out or NaN
 
   void move(int r, T largest) {
     at[r] = largest;
@@ -47,10 +44,6 @@ struct Base {
     bool far = false;
     for (int r = 0; r < rows; ++r) far |= largest[r] > at[r] + kBehind;
     return far;
-  }
-  // What a term that is relative to `at` counts relative to `whole`.
-  double share_of(int r, T whole) const {
-    return at[r] == whole ? 1 : std::exp(static_cast<double>(at[r]) - static_cast<double>(whole));
   }
 };
 
@@ -65,9 +58,9 @@ void take_logits(Step<T>& s, int64_t strip, int64_t begin, int64_t count, T* z, 
   if (begin == 0) {
     for (int r = 0; r < s.NR; ++r) base.move(r, largest[r]);
   } else if (base.is_far_behind(largest, s.NR)) {
-    T factor[kMostRows];
+    T factor[kMostRowsPerStrip];
     for (int r = 0; r < s.NR; ++r) {
-      const double by = largest[r] > base.at[r] + Base<T>::kBehind ? base.share_of(r, largest[r]) : 1;
+      const double by = largest[r] > base.at[r] + Base<T>::kBehind ? share_of(base.at[r], largest[r]) : 1;
       factor[r] = static_cast<T>(by);
       s.sum_of(strip)[r] *= by;
       if (by != 1) base.move(r, largest[r]);
@@ -91,9 +84,9 @@ void finish_rows(Step<T>& s, int64_t strip, int worker, const Base<T>& base) {
     std::copy(base.at, base.at + s.NR, s.max_of(strip));
     return s.finish_rows(strip, worker);
   }
-  double share[kMostRows];
+  double share[kMostRowsPerStrip];
   for (int r = 0; r < s.NR; ++r) {
-    share[r] = s.p.loss == Loss::softmax ? base.share_of(r, s.max_of(strip)[r]) : 1;
+    share[r] = s.p.loss == Loss::softmax ? share_of(base.at[r], s.max_of(strip)[r]) : 1;
     s.sum_of(strip)[r] *= share[r];
   }
   s.finish_rows(strip, worker);
