@@ -120,7 +120,7 @@ void compare(const Shape& shape, const Options& o, uint32_t seed) {
   }
 }
 
-// The exponential that the probabilities are made of, at a sample of all numbers up to 0, a lane each.
+// The exponential that the probabilities are made of, at a sample of all numbers up to 32, a lane each.
 template <class T>
 void test_exponentials(double tolerance) {
   const Kernels<T>& k = std::get<const Kernels<T>&>(std::tie(kernels().float32, kernels().float64));
@@ -130,7 +130,9 @@ void test_exponentials(double tolerance) {
   std::vector<T> x(static_cast<size_t>(NR) * 1001);
   for (size_t i = 0; i < x.size(); ++i) {
     const double share = static_cast<double>(i) / static_cast<double>(x.size() - 1);
-    x[i] = static_cast<T>(i % 2 ? static_cast<double>(low) * share : -std::pow(10.0, -12 * share));
+    x[i] = static_cast<T>(i % 3 == 0   ? static_cast<double>(low) * share
+                          : i % 3 == 1 ? -std::pow(10.0, -12 * share)
+                                       : 32 * share);
   }
   std::vector<T> e = x;
   std::vector<double> sum(static_cast<size_t>(NR), 0.0), want(sum);

@@ -1,7 +1,7 @@
 // From logits to probabilities, for one instruction set. Included by kernels/<instruction set>.cc inside its anonymous
 // namespace, after it has defined its vector types.
 
-// exp(x) for x <= 0 or NaN; zero where the result would be below the smallest normal number.
+// exp(x) for x <= 32 or NaN; zero where the result would be below the smallest normal number.
 // x = n ln 2 + r: the low bits of x / ln 2 + 1.5 * 2^(mantissa bits) + bias are the exponent of 2^n, which multiplies a
 // polynomial in r. Within 1.1 units in the last place for float32, 1.2 for float64. A NaN remains one: r is NaN.
 static inline __attribute__((always_inline)) typename Float::V exp_of(typename Float::V x) {

@@ -55,7 +55,7 @@ struct Kernels {
   void (*logits)(const T* tile, int64_t columns, const T* strip, int64_t dim, const T* offset, T* z, Touch touch);
   // max[r] = max(max[r], z[c][r]) over the columns; a NaN is passed over.
   void (*row_max)(const T* z, int64_t columns, T* max);
-  // z[c][r] = exp(z[c][r] - max[r]); sum[r] += their sum, in double over blocks of columns. z <= max or NaN.
+  // z[c][r] = exp(z[c][r] - max[r]); sum[r] += their sum, in double over blocks of columns. z <= max + 32 or NaN.
   void (*exponentials)(T* z, int64_t columns, const T* max, double* sum);
   // z = sigmoid(z); sum[r] += softplus(z).
   void (*logistic)(T* z, int64_t columns, double* sum);
