@@ -87,7 +87,7 @@ void Step<T>::add_column_gradients(const Columns<T>& columns, const T* e, int64_
     if (weight_rows) {
       T* out[kMostColumnsPerTask];
       column_outputs(columns.begin + begin, count, weight_rows, out);
-      k.class_gradients(et, strip_stride, count, n, panels, panel_stride, p.dim, out, add, {});
+      k.class_gradients(et, strip_stride, count, rows_of(first, n), panels, panel_stride, p.dim, out, add, {});
     }
     if (column_bias_gradients) {
       double sums[kMostColumnsPerTask];

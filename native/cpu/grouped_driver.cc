@@ -49,7 +49,7 @@ struct GroupSums {
       if (weights) {
         T* out[kMostColumnsPerTask];
         for (int64_t c = 0; c < count; ++c) out[c] = weights + (at + c) * dim;
-        s.k.class_gradients(e + begin * s.NR, stride, count, n, panels, panel_stride, dim, out, add,
+        s.k.class_gradients(e + begin * s.NR, stride, count, s.rows_of(first, n), panels, panel_stride, dim, out, add,
                             begin + count < columns ? Touch{} : touch);
       }
       if (biases) {

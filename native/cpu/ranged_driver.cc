@@ -105,12 +105,12 @@ void Ranged<T>::take_range(int64_t range, int worker) {
     for (int64_t strip = 0; strip < s.strips(); ++strip) {
       T* z = block_e(block, worker) + strip * stride;
       const bool last = strip + 1 == s.strips() && block + 1 == first_block(range + 1);
-      s.k.logits(tiles, count, inputs + strip * strip_size, dim, offset, z,
+      s.k.logits(tiles, count, inputs + strip * strip_size, s.rows_of(strip), dim, offset, z,
                  s.wants_gradients && !last ? s.lines_of(z + stride, stride) : Touch{});
       take_logits(range, block, strip, z);
       s.clear_padding(strip, count, padded, z);
       if (!input_sums) continue;
-      s.k.input_gradients(tiles, count, z, dim, input_sums + (range * s.strips() + strip) * sums_size,
+      s.k.input_gradients(tiles, count, z, s.rows_of(strip), dim, input_sums + (range * s.strips() + strip) * sums_size,
                           block > first_block(range), {});
     }
   }
@@ -199,7 +199,7 @@ void Ranged<T>::add_class_gradients(int64_t first_block, int64_t end_block, int 
       const bool last = block + 1 == end_block, add = p.weight_gradients.merged && !unmerged;
       const int64_t half = s.tiles_of(count) / 2 * s.MR;
       const auto part = [&](int64_t from, int64_t n, Touch touch) {
-        s.k.class_gradients(et + from * s.NR, stride, n, s.strips(), panels, rows * s.NR, dim, out + from, add,
+        s.k.class_gradients(et + from * s.NR, stride, n, p.batch, panels, rows * s.NR, dim, out + from, add,
                             last ? Touch{} : touch);
       };
       part(0, half, s.lines_of(et + s.strips() * stride, s.strips() * stride));

@@ -141,7 +141,8 @@ void Sliced<T>::form_logits(int64_t first, int64_t n, int64_t share, int64_t c, 
     for (int64_t q = 0; q < n; ++q) {
       T *sums = z + (share * block + q) * stride + c * NR, *part = worker_logits + worker * logits_size();
       s.k.pack_strip(read_rows(first + q, slice, rows), s.rows_of(first + q), width_of(slice), strip);
-      s.k.logits(tiles, count, strip, width_of(slice), slice ? no_offset : offset + c, slice > begin ? part : sums, {});
+      s.k.logits(tiles, count, strip, s.rows_of(first + q), width_of(slice), slice ? no_offset : offset + c,
+                 slice > begin ? part : sums, {});
       if (slice > begin) s.k.add_scaled(T(1), part, count * NR, sums);
     }
   }
@@ -178,13 +179,14 @@ void Sliced<T>::add_gradients(int64_t first, int64_t n, int64_t slice, int worke
     if (transposed) {
       const T* tiles = pack_columns(c, slice, worker);
       for (int64_t q = 0; q < n; ++q)
-        s.k.input_gradients(tiles, count, e + q * stride, width, transposed + q * transposed_size(), c > 0, {});
+        s.k.input_gradients(tiles, count, e + q * stride, s.rows_of(first + q), width,
+                            transposed + q * transposed_size(), c > 0, {});
     }
     if (!panels) continue;
     T* out[kColumnsAtATime];
     s.column_outputs(c, count, weight_rows, out);
     for (int64_t i = 0; i < count; ++i) out[i] += d;
-    s.k.class_gradients(e, stride, count, n, panels, panel_stride, width, out, add, {});
+    s.k.class_gradients(e, stride, count, s.rows_of(first, n), panels, panel_stride, width, out, add, {});
   }
   for (int64_t q = 0; q < n && transposed; ++q)
     write_input_gradients(first + q, slice, worker, transposed + q * transposed_size());

@@ -71,7 +71,7 @@ struct Step {
 
   int64_t strips() const { return (p.batch + NR - 1) / NR; }
   int64_t uses() const { return p.batch * p.num_true + p.num_sampled; }  // of class rows: by labels, then by columns
-  int64_t rows_of(int64_t strip) const { return p.batch - strip * NR < NR ? p.batch - strip * NR : NR; }
+  int64_t rows_of(int64_t strip, int64_t count = 1) const { return std::min(p.batch - strip * NR, count * NR); }
   int64_t tiles_of(int64_t columns) const { return (columns + MR - 1) / MR; }
   int64_t class_of(int64_t column) const { return p.sampled ? p.sampled[column] : column; }
   double upstream(int64_t row) const { return p.upstream_scale * (p.upstream ? p.upstream[row] : 1.0); }

@@ -104,8 +104,8 @@ void Streamed<T>::sum_rows() {
     double* sum = s.sum + strip * NR;
     for (int64_t t = 0; t < tiles; t += step) {
       const int64_t count = std::min(step * MR, columns.count - t * MR);
-      s.k.logits(columns.tiles + t * MR * dim, count, worker_inputs + worker * strip_size, dim, columns.offset + t * MR,
-                 z, {});
+      s.k.logits(columns.tiles + t * MR * dim, count, worker_inputs + worker * strip_size, s.rows_of(strip), dim,
+                 columns.offset + t * MR, z, {});
       s.exclude_hits(strip, columns.begin + t * MR, count, z);
       if (p.loss == Loss::logistic) {
         s.k.logistic(z, count, sum);
@@ -142,7 +142,8 @@ void Streamed<T>::add_gradients() {
       const int64_t strip = first + q;
       T* z = e + q * stride;
       gather_inputs(strip, worker);
-      s.k.logits(columns.tiles, columns.count, worker_inputs + worker * strip_size, dim, columns.offset, z, {});
+      s.k.logits(columns.tiles, columns.count, worker_inputs + worker * strip_size, s.rows_of(strip), dim,
+                 columns.offset, z, {});
       s.exclude_hits(strip, columns.begin, columns.count, z);
       double ignored[kMostRowsPerStrip] = {0};
       if (p.loss == Loss::logistic) s.k.logistic(z, columns.count, ignored);
@@ -154,7 +155,7 @@ void Streamed<T>::add_gradients() {
       }
       if (!p.input_gradients) return;
       T* part = worker_transposed + worker * (dim + s.MR) * NR;
-      s.k.input_gradients(columns.tiles, columns.count, z, dim, part, false, {});
+      s.k.input_gradients(columns.tiles, columns.count, z, s.rows_of(strip), dim, part, false, {});
       s.k.add_scaled(T(1), part, strip_size, transposed_sums(strip));
     });
     if (s.aborted()) return;

@@ -136,8 +136,8 @@ void process_strips(Step<T>& s, const Columns<T>& columns, int64_t first, int64_
       }
     };
     each_part([&](int64_t q, int64_t c, int64_t n, T* z) {
-      s.k.logits(columns.tiles + c * dim, n, packed_inputs + q * NR * dim, dim, columns.offset + c, z,
-                 c + n == columns.count ? label_gradient_lines(s, first + q) : Touch{});
+      s.k.logits(columns.tiles + c * dim, n, packed_inputs + q * NR * dim, s.rows_of(first + q), dim,
+                 columns.offset + c, z, c + n == columns.count ? label_gradient_lines(s, first + q) : Touch{});
     });
     for (int64_t q = 0; q < count; ++q) {
       take_logits(s, first + q, begin, end - begin, e_of(q, begin), base[q], s.wants_gradients ? e_of(q, 0) : nullptr,
@@ -146,7 +146,7 @@ void process_strips(Step<T>& s, const Columns<T>& columns, int64_t first, int64_
     }
     if (!input_sums) continue;
     each_part([&](int64_t q, int64_t c, int64_t n, const T* eq) {
-      s.k.input_gradients(columns.tiles + c * dim, n, eq, dim, input_sums + q * sums_size, c > 0,
+      s.k.input_gradients(columns.tiles + c * dim, n, eq, s.rows_of(first + q), dim, input_sums + q * sums_size, c > 0,
                           c + n == columns.count ? input_gradient_lines(s, first + q) : Touch{});
     });
   }

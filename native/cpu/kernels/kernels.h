@@ -51,8 +51,10 @@ struct Kernels {
   // dim. The few last dims: see above.
   void (*pack_panels)(const T* rows, int64_t count, int64_t dim, const double* scale, T* panels, int64_t panel_stride);
 
-  // z[c][r] = sum_d tile[d][c] * strip[d][r] + offset[c]; what lies beyond `columns` in z may be overwritten.
-  void (*logits)(const T* tile, int64_t columns, const T* strip, int64_t dim, const T* offset, T* z, Touch touch);
+  // z[c][r] = sum_d tile[d][c] * strip[d][r] + offset[c]; what lies beyond `columns` in z may be overwritten. Of all
+  // three products: rows beyond `rows` are zeros in the strip, and take no time where they fill a vector.
+  void (*logits)(const T* tile, int64_t columns, const T* strip, int64_t rows, int64_t dim, const T* offset, T* z,
+                 Touch touch);
   // max[r] = max(max[r], z[c][r]) over the columns; a NaN is passed over.
   void (*row_max)(const T* z, int64_t columns, T* max);
   // z[c][r] = exp(z[c][r] - max[r]); sum[r] += their sum, in double over blocks of columns. z <= max + 32 or NaN.
@@ -63,11 +65,12 @@ struct Kernels {
   void (*logs)(double* x, int64_t n);
 
   // out[d][r] (+)= sum_c tile[d][c] * e[c][r]; out has room for `dim` rounded up to a multiple of MR.
-  void (*input_gradients)(const T* tile, int64_t columns, const T* e, int64_t dim, T* out, bool accumulate,
-                          Touch touch);
-  // out[c][d] (+)= sum over strips q and their rows r of e[q * strip_stride + c * NR + r] * panel row q * NR + r.
-  // `out` has one pointer per column; e may be read up to the end of the last tile.
-  void (*class_gradients)(const T* e, int64_t strip_stride, int64_t columns, int64_t strips, const T* panels,
+  void (*input_gradients)(const T* tile, int64_t columns, const T* e, int64_t rows, int64_t dim, T* out,
+                          bool accumulate, Touch touch);
+  // out[c][d] (+)= sum over strips q and their rows r of e[q * strip_stride + c * NR + r] * panel row q * NR + r; the
+  // last strip may be one of less than NR rows. `out` has one pointer per column; e may be read up to the end of the
+  // last tile.
+  void (*class_gradients)(const T* e, int64_t strip_stride, int64_t columns, int64_t rows, const T* panels,
                           int64_t panel_stride, int64_t dim, T* const* out, bool accumulate, Touch touch);
   // out[c] = sum over strips q and rows r of e[q * strip_stride + c * NR + r] * scale[q * NR + r], in double: where the
   // terms cancel, as a true class's do, a sum in float32 would lose what the caller's tolerance asks for.

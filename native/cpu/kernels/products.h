@@ -87,82 +87,96 @@ static inline __attribute__((always_inline)) void with_height(int64_t rows, F&& 
   else f(std::integral_constant<int, S::MR / 3>());
 }
 
-// Logits of M columns of a tile; the next one lies `next_tile` further on. `first`: of the first block of dims.
-template <class S, int M, class Each>
+// Calls f with the vectors of a strip that `rows` of it fill: one or two.
+template <class S, class F>
+static inline __attribute__((always_inline)) void with_width(int64_t rows, F&& f) {
+  if (rows > S::L) f(std::integral_constant<int, 2>());
+  else f(std::integral_constant<int, 1>());
+}
+
+// Logits of M columns of a tile with N vectors of rows; the next one lies `next_tile` further on. `first`: of the first
+// block of dims.
+template <class S, int M, int N, class Each>
 static inline void logits_tile(const typename S::T* tile, int64_t dims, int64_t next_tile, const typename S::T* strip,
                                const typename S::T* offset, typename S::T* z, bool first, Each&& each) {
   constexpr int MR = S::MR, NR = 2 * S::L;
-  typename S::V acc[M][2];
-  accumulate<S, M, 2, 2, 1, MR>(tile, dims / 2, 2 * MR, next_tile, dims % 2, strip, acc, each);
+  typename S::V acc[M][N];
+  accumulate<S, M, N, 2, 1, MR>(tile, dims / 2, 2 * MR, next_tile, dims % 2, strip, acc, each);
 #pragma GCC unroll 16
   for (int m = 0; m < M; ++m) {
     typename S::T* row = z + m * NR;
     const typename S::V o = S::set1(offset[m]);
     S::store(row, acc[m][0] + (first ? o : S::load(row)));
-    S::store(row + S::L, acc[m][1] + (first ? o : S::load(row + S::L)));
+    if constexpr (N == 2) S::store(row + S::L, acc[m][1] + (first ? o : S::load(row + S::L)));
+    else S::store(row + S::L, o);
   }
 }
 
 template <class S>
-static void logits(const typename S::T* tile, int64_t columns, const typename S::T* strip, int64_t dim,
+static void logits(const typename S::T* tile, int64_t columns, const typename S::T* strip, int64_t rows, int64_t dim,
                    const typename S::T* offset, typename S::T* z, Touch touch) {
   constexpr int MR = S::MR, NR = 2 * S::L;
   const int64_t blocks = dim > kBlock ? (dim + kBlock - 1) / kBlock : 1;
-  with_touch(touch, (columns + MR - 1) / MR * dim, [&](auto each) {
+  const auto all_tiles = [&](auto width, auto each) __attribute__((always_inline)) {
     for (int64_t block = 0; block < blocks; ++block) {
       const int64_t k0 = dim * block / blocks, k1 = dim * (block + 1) / blocks;
       for (int64_t c = 0; c < columns; c += MR) {
         with_height<S>(
             columns - c, [&](auto height) __attribute__((always_inline)) {
-              logits_tile<S, height>(tile + c * dim + k0 * MR, k1 - k0, MR * dim, strip + k0 * NR, offset + c,
-                                     z + c * NR, block == 0, each);
+              logits_tile<S, height, width>(tile + c * dim + k0 * MR, k1 - k0, MR * dim, strip + k0 * NR, offset + c,
+                                            z + c * NR, block == 0, each);
             });
       }
     }
-  });
+  };
+  with_touch(touch, (columns + MR - 1) / MR * dim,
+             [&](auto each) { with_width<S>(rows, [&](auto width) { all_tiles(width, each); }); });
 }
 
-// M dims of one strip, over whole tiles and `rest` columns of the next.
-template <class S, int M, class Each>
+// M dims of N vectors of rows, over whole tiles and `rest` columns of the next.
+template <class S, int M, int N, class Each>
 static inline void input_gradient_dims(const typename S::T* tile, int64_t tiles, int64_t rest, const typename S::T* e,
                                        int64_t dim, typename S::T* out, bool add, Each&& each) {
   constexpr int MR = S::MR, NR = 2 * S::L;
-  typename S::V acc[M][2];
-  accumulate<S, M, 2, MR, MR, 1>(tile, tiles, dim * MR, M * MR, rest, e, acc, each);
+  typename S::V acc[M][N];
+  accumulate<S, M, N, MR, MR, 1>(tile, tiles, dim * MR, M * MR, rest, e, acc, each);
 #pragma GCC unroll 16
   for (int m = 0; m < M; ++m) {
     typename S::T* row = out + m * NR;
     S::store(row, add ? S::load(row) + acc[m][0] : acc[m][0]);
-    S::store(row + S::L, add ? S::load(row + S::L) + acc[m][1] : acc[m][1]);
+    if constexpr (N == 2) S::store(row + S::L, add ? S::load(row + S::L) + acc[m][1] : acc[m][1]);
+    else S::store(row + S::L, S::zero());
   }
 }
 
 template <class S>
-static void input_gradients(const typename S::T* tile, int64_t columns, const typename S::T* e, int64_t dim,
-                            typename S::T* out, bool add, Touch touch) {
+static void input_gradients(const typename S::T* tile, int64_t columns, const typename S::T* e, int64_t rows,
+                            int64_t dim, typename S::T* out, bool add, Touch touch) {
   constexpr int MR = S::MR, NR = 2 * S::L, kColumns = kBlock / MR * MR;
-  with_touch(touch, (dim + MR - 1) / MR * columns, [&](auto each) {
+  const auto all_dims = [&](auto width, auto each) __attribute__((always_inline)) {
     for (int64_t c = 0; c < columns; c += kColumns) {
       const int64_t n = columns - c < kColumns ? columns - c : kColumns;
       for (int64_t d = 0; d < dim; d += MR) {
         with_height<S>(
             dim - d, [&](auto height) __attribute__((always_inline)) {
-              input_gradient_dims<S, height>(tile + c * dim + d * MR, n / MR, n % MR, e + c * NR, dim, out + d * NR,
-                                             add || c, each);
+              input_gradient_dims<S, height, width>(tile + c * dim + d * MR, n / MR, n % MR, e + c * NR, dim,
+                                                    out + d * NR, add || c, each);
             });
       }
     }
-  });
+  };
+  with_touch(touch, (dim + MR - 1) / MR * columns,
+             [&](auto each) { with_width<S>(rows, [&](auto width) { all_dims(width, each); }); });
 }
 
-// N vectors of dims of M columns, of which `width` elements are written.
+// N vectors of dims of M columns, of which `width` elements are written, over the first `rows` rows.
 template <class S, int M, int N, class Each>
-static inline void class_gradient_tile(const typename S::T* e, int64_t strip_stride, int64_t strips,
+static inline void class_gradient_tile(const typename S::T* e, int64_t strip_stride, int64_t rows,
                                        const typename S::T* panel, int64_t width, typename S::T* const* out, int64_t d,
                                        int64_t columns, bool add, Each&& each) {
   constexpr int NR = 2 * S::L;
   typename S::V acc[M][N];
-  accumulate<S, M, N, NR, NR, 1>(e, strips, strip_stride, M * NR, 0, panel, acc, each);
+  accumulate<S, M, N, NR, NR, 1>(e, rows / NR, strip_stride, M * NR, rows % NR, panel, acc, each);
   const bool whole = width == N * S::L;
 #pragma GCC unroll 16
   for (int m = 0; m < M; ++m) {
@@ -215,31 +229,31 @@ static inline void class_gradient_few(const typename S::T* e, int64_t strip_stri
 }
 
 template <class S>
-static void class_gradients(const typename S::T* e, int64_t strip_stride, int64_t columns, int64_t strips,
+static void class_gradients(const typename S::T* e, int64_t strip_stride, int64_t columns, int64_t rows,
                             const typename S::T* panels, int64_t panel_stride, int64_t dim, typename S::T* const* out,
                             bool add, Touch touch) {
-  constexpr int MR = S::MR, L = S::L, NR = 2 * L, kStrips = kBlock / NR;
-  with_touch(touch, (columns + MR - 1) / MR * ((dim + NR - 1) / NR) * strips * NR, [&](auto each) {
-    for (int64_t q = 0; q < strips; q += kStrips) {
-      const int64_t n = strips - q < kStrips ? strips - q : kStrips;
+  constexpr int MR = S::MR, L = S::L, NR = 2 * L;
+  with_touch(touch, (columns + MR - 1) / MR * ((dim + NR - 1) / NR) * rows, [&](auto each) {
+    for (int64_t r = 0; r < rows; r += kBlock) {
+      const int64_t n = rows - r < kBlock ? rows - r : kBlock, strip = r / NR;
       for (int64_t d = 0; d < dim; d += NR) {
-        const typename S::T* panel = panels + d / NR * panel_stride + q * NR * NR;
+        const typename S::T* panel = panels + d / NR * panel_stride + r * NR;
         const int64_t left = dim - d < NR ? dim - d : NR;
         const int64_t few = left % L <= S::kFew ? left % L : 0, width = left - few;
         for (int64_t c = 0; c < columns; c += MR) {
-          const typename S::T* et = e + q * strip_stride + c * NR;
+          const typename S::T* et = e + strip * strip_stride + c * NR;
           const int64_t height = columns - c < MR ? columns - c : MR;
           with_height<S>(
               columns - c, [&](auto m) __attribute__((always_inline)) {
                 if (width > L) {
-                  class_gradient_tile<S, m, 2>(et, strip_stride, n, panel, width, out + c, d, height, add || q, each);
+                  class_gradient_tile<S, m, 2>(et, strip_stride, n, panel, width, out + c, d, height, add || r, each);
                 } else if (width > 0) {
-                  class_gradient_tile<S, m, 1>(et, strip_stride, n, panel, width, out + c, d, height, add || q, each);
+                  class_gradient_tile<S, m, 1>(et, strip_stride, n, panel, width, out + c, d, height, add || r, each);
                 }
               });
           if (few) {
-            class_gradient_few<S>(et, strip_stride, n, panel + width, static_cast<int>(few), out + c, d + width, height,
-                                  add || q);
+            class_gradient_few<S>(et, strip_stride, (n + NR - 1) / NR, panel + width, static_cast<int>(few), out + c,
+                                  d + width, height, add || r);
           }
         }
       }
