@@ -36,20 +36,26 @@ static inline void parallel_for(int64_t count, F&& fn) {
   parallel_for(count, pool_threads(), fn);
 }
 
-// Calls fn(begin, end, worker) for consecutive pieces of [0, count): of `most` at first, of `fewest` towards the end,
-// so that the threads end together.
-template <class F>
-static inline void parallel_pieces(int64_t count, int threads, int64_t most, int64_t fewest, F&& fn) {
+// Where consecutive pieces of [0, count) begin, and where the last one ends: a `share`-th of what is left each, but
+// `most` at the beginning and `fewest` towards the end, so that threads that take them in turn end together.
+static inline std::vector<int64_t> pieces_of(int64_t count, int64_t share, int64_t most, int64_t fewest) {
   std::vector<int64_t> begins;
-  for (int64_t at = 0; at < count;) {
-    begins.push_back(at);
-    at += std::clamp((count - at) / (2 * threads), fewest, most);
-  }
+  for (int64_t at = 0; at < count; at += std::clamp((count - at) / share, fewest, most)) begins.push_back(at);
   begins.push_back(count);
+  return begins;
+}
+
+// Calls fn(begin, end, worker) for the pieces.
+template <class F>
+static inline void parallel_pieces(const std::vector<int64_t>& begins, int threads, F&& fn) {
   parallel_for(static_cast<int64_t>(begins.size()) - 1, threads, [&](int64_t piece, int worker) {
     const size_t i = static_cast<size_t>(piece);
-    fn(begins[i], std::min(begins[i + 1], count), worker);
+    fn(begins[i], begins[i + 1], worker);
   });
+}
+template <class F>
+static inline void parallel_pieces(int64_t count, int threads, int64_t most, int64_t fewest, F&& fn) {
+  parallel_pieces(pieces_of(count, 2 * threads, most, fewest), threads, fn);
 }
 
 }  // namespace sampled_softmax
