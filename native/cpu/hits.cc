@@ -10,11 +10,18 @@ Hits::Hits(const SampledProblem& p) {
   while ((int64_t{1} << bits) < 2 * std::min(labels, p.num_sampled)) ++bits;
   shift_ = 64 - bits;
   table_.assign(size_t{1} << bits, {kNobody, 0, 0});
-  filter_.assign(table_.size(), 0);
-  for (int64_t i = 0; by_label && i < labels; ++i) table_[slot_of(p.labels[i])].class_id = p.labels[i];
+  filter_.resize(table_.size());
+  // Most columns are no label, and need no place in the table.
+  Filter labelled(labels <= 4 * p.num_sampled ? table_.size() : 0);
+  for (int64_t i = 0; !labelled.empty() && i < labels; ++i) {
+    const int64_t id = p.labels[i];
+    if (by_label) table_[slot_of(id)].class_id = id;
+    enter(labelled, id);
+  }
   const auto for_each_column = [&](auto&& fn) {
     for (int64_t c = 0; c < p.num_sampled; ++c) {
       const int64_t id = p.sampled[c];
+      if (!labelled.empty() && !may_be_in(labelled, id)) continue;
       Slot& slot = table_[slot_of(id)];
       if (by_label && slot.class_id != id) continue;
       slot.class_id = id;
@@ -23,8 +30,7 @@ Hits::Hits(const SampledProblem& p) {
   };
   bool repeated = false;
   for_each_column([&](Slot& slot, int32_t column) {
-    const uint64_t h = hash(slot.class_id);
-    filter_[h / 8] |= static_cast<uint8_t>(1 << (h % 8));
+    enter(filter_, slot.class_id);
     if (slot.count && p.hits != HitMask::last) {
       ++slot.count;
       repeated = true;

@@ -17,7 +17,7 @@ class Hits {
   // Calls fn(column) for each column in [begin, end) whose class is `label`, one of the problem's.
   template <class F>
   void each(int64_t label, int64_t begin, int64_t end, F&& fn) const {
-    if (table_.empty() || !may_hit(label)) return;
+    if (table_.empty() || !may_be_in(filter_, label)) return;
     const Slot& slot = table_[slot_of(label)];
     const int32_t *at = columns_.empty() ? &slot.first : columns_.data() + slot.first, *last = at + slot.count;
     // A class may be drawn a hundred thousand times, and be asked for piece by piece.
@@ -42,14 +42,19 @@ class Hits {
     return i;
   }
   // Few rows have a hit. A bit of its hash tells of nearly all others that they have none, in 2 ns; a look at the table
-  // takes 17, most of them for a branch that cannot be foreseen.
-  bool may_hit(int64_t id) const {
+  // takes 17, most of them for a branch that cannot be foreseen. Eight bits to a slot, one for each hash.
+  using Filter = std::vector<uint8_t>;
+  void enter(Filter& filter, int64_t id) const {
     const uint64_t h = hash(id);
-    return filter_[h / 8] >> (h % 8) & 1;
+    filter[h / 8] |= static_cast<uint8_t>(1 << (h % 8));
+  }
+  bool may_be_in(const Filter& filter, int64_t id) const {
+    const uint64_t h = hash(id);
+    return filter[h / 8] >> (h % 8) & 1;
   }
 
   std::vector<Slot> table_;       // open addressing
-  std::vector<uint8_t> filter_;   // eight bits to a slot: one for each hash of a class that has columns
+  Filter filter_;                 // of the classes that have columns
   std::vector<int32_t> columns_;  // class by class, ascending; empty where no class has two
   int shift_ = 0;
 };
