@@ -31,39 +31,47 @@ static void convert(const void* src, DType dtype, int64_t n, T* dst) {
   }
 }
 
-// Through a small block in the L1 cache: the tile is then written once, line by line, and its lines can be fetched
-// ahead.
+// Transposed by squares of a piece, and those put together: each line of the tile is written once, by whole vectors.
 template <class S>
 static void pack_tile(const typename S::T* const* rows, int64_t dim, typename S::T* tile) {
-  constexpr int MR = S::MR, L = S::L;
+  using T = typename S::T;
+  constexpr int MR = S::MR, L = S::L, kPiece = S::kPiece;
+  constexpr int kRows = (MR + kPiece - 1) / kPiece * kPiece, kVectors = (MR + L - 1) / L;
+  static_assert(kPiece * MR % L == 0, "a piece of dims fills whole vectors");
   constexpr int64_t kDims = 64;
-  typename S::T block[kDims * MR + L];
+  static const T zeros[kDims] = {};
   for (int64_t d0 = 0; d0 < dim; d0 += kDims) {
     const int64_t n = dim - d0 < kDims ? dim - d0 : kDims;
+    const T* at[kRows];
+#pragma GCC unroll 16
+    for (int m = 0; m < kRows; ++m) at[m] = m < MR && rows[m] ? rows[m] + d0 : zeros;
     int64_t d = 0;
-    for (; d + L <= n; d += L) {
-      for (int m0 = 0; m0 < MR; m0 += L) {
-        typename S::V square[L];
+    for (; d + kPiece <= n; d += kPiece) {
+      typename S::V columns[kPiece * kVectors];  // of each dim kVectors, with MR elements
 #pragma GCC unroll 16
-        for (int m = 0; m < L; ++m) {
-          square[m] = m0 + m < MR && rows[m0 + m] ? S::load(rows[m0 + m] + d0 + d) : S::zero();
+      for (int v = 0; v < kVectors; ++v) {
+        typename S::V squares[kPiece];
+#pragma GCC unroll 4
+        for (int i = 0; i < kPiece; ++i) {
+          squares[i] = S::load_pieces(at + v * L + i, d, (MR - v * L + kPiece - 1) / kPiece);
         }
-        S::transpose(square);
-        // Each store reaches into what the next one writes, where MR is not a multiple of L.
+        S::transpose(squares);
+#pragma GCC unroll 4
+        for (int i = 0; i < kPiece; ++i) columns[i * kVectors + v] = squares[i];
+      }
+      // Elements [k, k + L) of all lie in two of them at most.
+      const auto vector_of = [](int element) { return element / MR * kVectors + element % MR / L; };
 #pragma GCC unroll 16
-        for (int i = 0; i < L; ++i) {
-          if (m0 + L <= MR || MR < L) {
-            S::store(block + (d + i) * MR + m0, square[i]);
-          } else {
-            for (int m = m0; m < MR; ++m) block[(d + i) * MR + m] = square[i][m - m0];
-          }
-        }
+      for (int k = 0; k < kPiece * MR; k += L, tile += L) {
+        const int first = vector_of(k);
+        typename S::I from;
+        for (int l = 0; l < L; ++l) from[l] = (k + l) % MR % L + (vector_of(k + l) == first ? 0 : L);
+        S::store(tile, __builtin_shuffle(columns[first], columns[vector_of(k + L - 1)], from));
       }
     }
     for (; d < n; ++d) {
-      for (int m = 0; m < MR; ++m) block[d * MR + m] = rows[m] ? rows[m][d0 + d] : 0;
+      for (int m = 0; m < MR; ++m) *tile++ = at[m][d];
     }
-    std::memcpy(tile + d0 * MR, block, static_cast<size_t>(n * MR) * sizeof(typename S::T));
   }
 }
 
