@@ -47,7 +47,12 @@ export interface ValueView {
   readonly shape: readonly number[] | undefined;
 }
 
-const tagGetter = Object.getOwnPropertyDescriptor(Object.getPrototypeOf(Int8Array.prototype), Symbol.toStringTag)?.get as () => unknown;
+// What a typed array really has, whatever properties somebody has given it.
+const getter = (key: PropertyKey): (() => unknown) =>
+  Object.getOwnPropertyDescriptor(Object.getPrototypeOf(Int8Array.prototype), key)?.get as () => unknown;
+const tagGetter = getter(Symbol.toStringTag);
+const bufferGetter = getter('buffer');
+const lengthGetter = getter('length');
 
 /** `'Float32Array'` and so on, of typed arrays of any realm; undefined for everything else, whatever it calls itself. */
 const typedArrayName = (value: unknown): string | undefined => tagGetter.call(value) as string | undefined;
@@ -112,8 +117,30 @@ export function readValues(name: string, value: unknown): ValueView {
   return { data: array, dtype, length: array.length, shape: wrapped ? readShape(name, value.shape, array.length) : undefined };
 }
 
-/** Reads an argument of type {@link Ids} into a copy. Fractions, strings and unsafe integers are refused with their position. */
-export function readIds(name: string, value: unknown): { ids: OwnIds; shape: readonly number[] | undefined } {
+/**
+ * Ids that a synchronous call is done with, for the next one: a new array would cost a small step 2 %. Away while in use,
+ * since a getter of the caller's may make a call within the call.
+ */
+let spareIds: Int32Array | undefined;
+
+/** After a call that took `brief` ids. */
+export function giveBackIds(ids: OwnIds): void {
+  if (ids instanceof Int32Array && ids.length <= 8192) spareIds = ids;
+}
+
+function copyToSpare(ids: Int32Array): Int32Array {
+  const spare = spareIds;
+  if (!spare || spare.length !== lengthGetter.call(ids)) return new Int32Array(ids);
+  spareIds = undefined;
+  spare.set(ids);
+  return spare;
+}
+
+/**
+ * Reads an argument of type {@link Ids} into a copy, a `brief` one where only a synchronous call sees it. Fractions, strings
+ * and unsafe integers are refused with their position.
+ */
+export function readIds(name: string, value: unknown, brief = false): { ids: OwnIds; shape: readonly number[] | undefined } {
   const wrapped = isWrapper(value);
   const data = wrapped ? value.data : value;
   const where = wrapped ? `${name}.data` : name;
@@ -121,7 +148,7 @@ export function readIds(name: string, value: unknown): { ids: OwnIds; shape: rea
   let ids: OwnIds;
   if (kind === 'Int32Array') {
     checkAttached(where, data as Int32Array);
-    ids = new Int32Array(data as Int32Array);
+    ids = brief ? copyToSpare(data as Int32Array) : new Int32Array(data as Int32Array);
   } else if (kind === 'BigInt64Array') {
     checkAttached(where, data as BigInt64Array);
     ids = new BigInt64Array(data as BigInt64Array);
@@ -157,9 +184,7 @@ export function checkFixedLength(name: string, view: ArrayBufferView): void {
   }
 }
 
-const bufferGetter = Object.getOwnPropertyDescriptor(Object.getPrototypeOf(Int8Array.prototype), 'buffer')?.get as () => unknown;
-
-/** The buffer that a typed array really has, whatever properties somebody has given it. */
+/** The buffer that a typed array really has. */
 export const bufferOf = (view: ArrayBufferView): ArrayBuffer => bufferGetter.call(view) as ArrayBuffer;
 
 /**

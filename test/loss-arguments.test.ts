@@ -305,3 +305,31 @@ describe('empty and tiny problems', () => {
     expect(drawn.sampledValues.sampledCandidates).toHaveLength(0);
   });
 });
+
+describe('the labels of a synchronous call', () => {
+  const options = { ...good, labels: Int32Array.of(0, 2) };
+  const expected = sampledSoftmaxLossSync({ ...options, gradients: true });
+  const other = (): unknown => sampledSoftmaxLossSync({ ...options, labels: Int32Array.of(5, 6), gradients: true });
+  const indices = Int32Array.of(0, 2, 1, 4, 6);
+
+  it('are its own where a getter makes another call', () => {
+    let calls = 0;
+    const withGetter = {
+      ...options,
+      get gradients(): true {
+        calls++;
+        other();
+        return true;
+      },
+    };
+    const { loss, gradients } = sampledSoftmaxLossSync(withGetter);
+    expect(calls).toBeGreaterThan(0);
+    expect(loss).toEqual(expected.loss);
+    expect(gradients.weights.indices).toEqual(indices);
+    expect(gradients.weights.values).toEqual(expected.gradients.weights.values);
+  });
+  it('are not what a later call reads of its results', () => {
+    other();
+    expect(expected.gradients.weights.indices).toEqual(indices);
+  });
+});

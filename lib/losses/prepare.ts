@@ -74,7 +74,7 @@ export function readProblem(
   const precision = options.precision === undefined ? 'highest' : checkChoice('precision', options.precision, ['highest', 'high']);
   const stated = options.numClasses === undefined ? undefined : checkInteger('numClasses', options.numClasses, 1);
 
-  const labels = readIds('labels', options.labels);
+  const labels = readIds('labels', options.labels, !asynchronous);
   const batch = batchOf('labels', labels.ids.length, labels.shape, numTrue);
   const weights = readParameter('weights', options.weights, 2);
   const biases = options.biases === undefined || options.biases === null ? undefined : readParameter('biases', options.biases, 1);
