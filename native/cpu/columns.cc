@@ -26,8 +26,14 @@ void Step<T>::column_offsets(int64_t begin, int64_t count, T* out) const {
 }
 
 template <class T>
-void Step<T>::read_columns(int64_t begin, int64_t count, int height, int64_t tile, int worker, const T** rows,
-                           T* offset) {
+void Step<T>::tile_offsets(int64_t begin, int64_t count, int height, int64_t first, int64_t end, T* out) const {
+  const int64_t c = first * height, most = (end - first) * height, n = std::clamp<int64_t>(count - c, 0, most);
+  column_offsets(begin + c, n, out);
+  std::fill(out + n, out + most, T(0));
+}
+
+template <class T>
+void Step<T>::read_columns(int64_t begin, int64_t count, int height, int64_t tile, int worker, const T** rows) {
   const auto stored = [&](int64_t c) { return stored_row(p.weights, class_of(begin + c)); };
   // Asked for while this tile is packed.
   for (int64_t c = (tile + 1) * height; c < std::min((tile + 2) * height, count); ++c) prefetch_row(stored(c));
@@ -35,16 +41,14 @@ void Step<T>::read_columns(int64_t begin, int64_t count, int height, int64_t til
     const int64_t c = tile * height + m;
     rows[m] = c < count ? read_row(k, stored(c), p.dim, room(worker) + m * p.dim) : nullptr;
   }
-  const int64_t first = tile * height, n = std::clamp<int64_t>(count - first, 0, height);
-  column_offsets(begin + first, n, offset);
-  std::fill(offset + n, offset + height, T(0));
 }
 
 template <class T>
 void Step<T>::pack_tiles(const Columns<T>& columns, int64_t begin, int64_t end, int worker) {
+  tile_offsets(columns.begin, columns.count, MR, begin, end, columns.offset + begin * MR);
   for (int64_t t = begin; t < end; ++t) {
     const T* rows[kMostColumnsPerTile];
-    read_columns(columns.begin, columns.count, MR, t, worker, rows, columns.offset + t * MR);
+    read_columns(columns.begin, columns.count, MR, t, worker, rows);
     k.pack_tile(rows, p.dim, columns.tiles + t * MR * p.dim);
   }
 }
@@ -100,7 +104,8 @@ void Step<T>::add_column_gradients(const Columns<T>& columns, const T* e, int64_
 
 #define INSTANTIATE(T)                                                                                          \
   template void Step<T>::column_offsets(int64_t, int64_t, T*) const;                                            \
-  template void Step<T>::read_columns(int64_t, int64_t, int, int64_t, int, const T**, T*);                      \
+  template void Step<T>::tile_offsets(int64_t, int64_t, int, int64_t, int64_t, T*) const;                       \
+  template void Step<T>::read_columns(int64_t, int64_t, int, int64_t, int, const T**);                          \
   template void Step<T>::column_outputs(int64_t, int64_t, T*, T**) const;                                       \
   template Touch Step<T>::column_output_lines(int64_t, int64_t) const;                                          \
   template void Step<T>::add_column_biases(int64_t, int64_t, const double*, bool);                              \

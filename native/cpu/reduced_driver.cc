@@ -76,9 +76,10 @@ Status Reduced::plan() {
 
 void Reduced::pack_columns() {
   const auto pack = [&](int64_t begin, int64_t end, int worker) {
+    s.tile_offsets(0, p.num_sampled, MR, begin, end, offset + begin * MR);
     for (int64_t t = begin; t < end; ++t) {
       const float* rows[kMostColumnsPerTile] = {};
-      s.read_columns(0, p.num_sampled, MR, t, worker, rows, offset + t * MR);
+      s.read_columns(0, p.num_sampled, MR, t, worker, rows);
       k.pack_tile(rows, dim, tiles_along_dims + t * MR * depth, tiles_along_columns + t * MR * depth);
     }
   };

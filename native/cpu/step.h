@@ -133,9 +133,10 @@ struct Step {
   // ---- columns.cc
   // What is added to the logits of columns [begin, begin + count).
   void column_offsets(int64_t begin, int64_t count, T* out) const;
-  // The rows and offsets of the `height` columns of one tile, of `count` from `begin` on; what is beyond them is null
-  // and zero.
-  void read_columns(int64_t begin, int64_t count, int height, int64_t tile, int worker, const T** rows, T* offset);
+  // The rows of the `height` columns of one tile, of `count` from `begin` on, and the offsets of the tiles [first,
+  // end); what is beyond them is null and zero.
+  void read_columns(int64_t begin, int64_t count, int height, int64_t tile, int worker, const T** rows);
+  void tile_offsets(int64_t begin, int64_t count, int height, int64_t first, int64_t end, T* out) const;
   // Where the class gradients of columns [begin, begin + count) go; weight_rows: the caller's, or [columns at hand][D].
   void column_outputs(int64_t begin, int64_t count, T* weight_rows, T** out) const;
   // What is the caller's of it, where that is one piece.

@@ -156,17 +156,23 @@ static inline Double::V log_of(Double::V x) {
 }
 
 static void logs(double* x, int64_t n) {
+  using V = Double::V;
   constexpr int L = Double::L;
-  constexpr double kSmallest = 2.2250738585072014e-308, kLargest = 1.7976931348623157e308;
-  for (int64_t i = 0; i < n; i += L) {
-    const int64_t count = n - i < L ? n - i : L;
-    double part[L];
-    bool usual = true;
-    for (int j = 0; j < L; ++j) {
-      part[j] = j < count ? x[i + j] : 1;
-      usual &= part[j] >= kSmallest && part[j] <= kLargest;
-    }
-    if (usual) Double::store(part, log_of(Double::load(part)));
-    for (int64_t j = 0; j < count; ++j) x[i + j] = usual ? part[j] : __builtin_log(part[j]);
+  const V smallest = Double::set1(2.2250738585072014e-308), largest = Double::set1(1.7976931348623157e308);
+  const int64_t rest = n % L, whole = n - rest;
+  double last[L];
+  for (int i = 0; i < L; ++i) last[i] = i < rest ? x[whole + i] : 1;
+  auto unusual = !(Double::load(last) >= smallest && Double::load(last) <= largest);
+  for (int64_t i = 0; i < whole; i += L)
+    unusual |= !(Double::load(x + i) >= smallest && Double::load(x + i) <= largest);
+  int64_t any = 0;
+  for (int i = 0; i < L; ++i) any |= unusual[i];
+  if (any) {
+    for (int64_t i = 0; i < n; ++i) x[i] = __builtin_log(x[i]);
+    return;
   }
+  for (int64_t i = 0; i < whole; i += L) Double::store(x + i, log_of(Double::load(x + i)));
+  if (rest == 0) return;
+  Double::store(last, log_of(Double::load(last)));
+  for (int64_t i = 0; i < rest; ++i) x[whole + i] = last[i];
 }
