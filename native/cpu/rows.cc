@@ -98,22 +98,41 @@ template <class T>
 void Step<T>::finish_rows(int64_t strip, int worker) {
   const int64_t rows = rows_of(strip), first = strip * NR;
   double* true_class = true_terms(strip, worker);  // of a row: logits, and in their place their gradients
-  T* losses = static_cast<T*>(p.losses) + first;
   double* scales = scale_of(strip);
+  std::fill(scales + rows, scales + NR, 0.0);
+  if (p.loss == Loss::softmax && p.numerics == Numerics::stable) return finish_softmax_rows(strip, true_class);
+  T* losses = static_cast<T*>(p.losses) + first;
   for (int64_t r = 0; r < rows; ++r, true_class += p.num_true) {
     const double largest = static_cast<double>(max_of(strip)[r]), total = sum_of(strip)[r], by = upstream(first + r);
-    RowTerms terms;
-    if (p.loss == Loss::logistic) {
-      terms = logistic_terms(true_class, p.num_true, total, by, true_class);
-    } else if (p.numerics == Numerics::mindspore) {
-      terms = mindspore_terms<T>(true_class, p.num_true, largest, total, by, true_class);
-    } else {
-      terms = softmax_terms<T>(true_class, p.num_true, largest, total, full, by, true_class);
-    }
+    const RowTerms terms = p.loss == Loss::logistic
+                               ? logistic_terms(true_class, p.num_true, total, by, true_class)
+                               : mindspore_terms<T>(true_class, p.num_true, largest, total, by, true_class);
     losses[r] = static_cast<T>(terms.loss);
     scales[r] = terms.scale;
   }
-  std::fill(scales + rows, scales + NR, 0.0);
+}
+
+// As softmax_terms, but exponentials and logarithms by vectors: row by row a small step took 1.03 times as long.
+template <class T>
+void Step<T>::finish_softmax_rows(int64_t strip, double* true_class) {
+  const int64_t rows = rows_of(strip), first = strip * NR, num_true = p.num_true;
+  T* losses = static_cast<T*>(p.losses) + first;
+  SoftmaxRow row[kMostRowsPerStrip];
+  double logs[kMostRowsPerStrip];
+  for (int64_t r = 0; r < rows; ++r) {
+    row[r] = begin_softmax<T>(true_class + r * num_true, num_true, static_cast<double>(max_of(strip)[r]), full);
+  }
+  k.exps(true_class, rows * num_true);
+  for (int64_t r = 0; r < rows; ++r) {
+    logs[r] = total_softmax(row + r, true_class + r * num_true, num_true, sum_of(strip)[r], full);
+  }
+  k.logs(logs, rows);
+  for (int64_t r = 0; r < rows; ++r) {
+    double* exps = true_class + r * num_true;
+    const RowTerms terms = end_softmax(row[r], exps, num_true, logs[r], upstream(first + r), exps);
+    losses[r] = static_cast<T>(terms.loss);
+    scale_of(strip)[r] = terms.scale;
+  }
 }
 
 template <class T>
@@ -160,6 +179,7 @@ void Step<T>::add_true_classes(int64_t row, const double* dz, int64_t d, int64_t
   template void Step<T>::exclude_hits(int64_t, int64_t, int64_t, T*) const;  \
   template void Step<T>::include_true_logits(int64_t, int);                  \
   template void Step<T>::finish_rows(int64_t, int);                          \
+  template void Step<T>::finish_softmax_rows(int64_t, double*);              \
   template void Step<T>::start_rows(int64_t, int);                           \
   template void Step<T>::see_logits(int64_t, int64_t, int64_t, T*);          \
   template void Step<T>::activate(int64_t, int, int64_t, T*);                \

@@ -121,6 +121,7 @@ struct Step {
   void activate(int64_t strip, int worker, int64_t columns, T* z);
   // From max, sum and the true classes' logits to the losses, scale and their gradients.
   void finish_rows(int64_t strip, int worker);
+  void finish_softmax_rows(int64_t strip, double* true_class);
   // input_gradients of the strip: scale * transposed [D][NR], plus the true classes' part.
   void write_input_gradients(int64_t strip, int worker, const T* transposed);
   // out += the true classes' part of a row's input gradient, `n` elements from dim `d` on; dz: the row's true terms.

@@ -155,24 +155,40 @@ static inline Double::V log_of(Double::V x) {
   return Double::fma(n, Double::set1(kLn2), log_m);
 }
 
-static void logs(double* x, int64_t n) {
-  using V = Double::V;
+// Calls f with each vector of x; with ones beside the last elements where they do not fill one. f may change it.
+template <class F>
+static inline __attribute__((always_inline)) void each_vector(double* x, int64_t n, F&& f) {
   constexpr int L = Double::L;
-  const V smallest = Double::set1(2.2250738585072014e-308), largest = Double::set1(1.7976931348623157e308);
   const int64_t rest = n % L, whole = n - rest;
+  for (int64_t i = 0; i < whole; i += L) {
+    Double::V v = Double::load(x + i);
+    f(v);
+    Double::store(x + i, v);
+  }
+  if (rest == 0) return;
   double last[L];
   for (int i = 0; i < L; ++i) last[i] = i < rest ? x[whole + i] : 1;
-  auto unusual = !(Double::load(last) >= smallest && Double::load(last) <= largest);
-  for (int64_t i = 0; i < whole; i += L)
-    unusual |= !(Double::load(x + i) >= smallest && Double::load(x + i) <= largest);
-  int64_t any = 0;
-  for (int i = 0; i < L; ++i) any |= unusual[i];
-  if (any) {
-    for (int64_t i = 0; i < n; ++i) x[i] = __builtin_log(x[i]);
-    return;
-  }
-  for (int64_t i = 0; i < whole; i += L) Double::store(x + i, log_of(Double::load(x + i)));
-  if (rest == 0) return;
-  Double::store(last, log_of(Double::load(last)));
+  Double::V v = Double::load(last);
+  f(v);
+  Double::store(last, v);
   for (int64_t i = 0; i < rest; ++i) x[whole + i] = last[i];
+}
+
+static void exps(double* x, int64_t n) {
+  each_vector(x, n, [](Double::V& v) { v = exp_of(v); });
+}
+
+static void logs(double* x, int64_t n) {
+  const Double::V smallest = Double::set1(2.2250738585072014e-308), largest = Double::set1(1.7976931348623157e308);
+  const auto unusual_of = [&](Double::V v) { return !(v >= smallest && v <= largest); };
+  auto unusual = unusual_of(smallest);
+  each_vector(x, n, [&](Double::V& v) { unusual |= unusual_of(v); });
+  int64_t any = 0;
+  for (int i = 0; i < Double::L; ++i) any |= unusual[i];
+  if (!any) return each_vector(x, n, [](Double::V& v) { v = log_of(v); });
+  // One by one: the same bits whatever stands beside an element.
+  for (int64_t i = 0; i < n; ++i) {
+    const Double::V v = Double::set1(x[i]);
+    x[i] = unusual_of(v)[0] ? __builtin_log(x[i]) : log_of(v)[0];
+  }
 }

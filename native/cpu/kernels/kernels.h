@@ -61,7 +61,8 @@ struct Kernels {
   void (*exponentials)(T* z, int64_t columns, const T* max, double* sum);
   // z = sigmoid(z); sum[r] += softplus(z).
   void (*logistic)(T* z, int64_t columns, double* sum);
-  // x = log(x).
+  // x = exp(x), x <= 32 or NaN; x = log(x).
+  void (*exps)(double* x, int64_t n);
   void (*logs)(double* x, int64_t n);
 
   // out[d][r] (+)= sum_c tile[d][c] * e[c][r]; out has room for `dim` rounded up to a multiple of MR.
