@@ -146,9 +146,17 @@ template <class T>
 void Step<T>::write_input_gradients(int64_t strip, int worker, const T* transposed) {
   const int64_t rows = rows_of(strip), first = strip * NR;
   T* out = static_cast<T*>(p.input_gradients) + first * p.dim;
-  k.unpack_strip(transposed, rows, p.dim, scale_of(strip), out);
   const double* dz = true_terms(strip, worker);
-  for (int64_t r = 0; r < rows; ++r) {
+  // Of one true class, stored as T, in one go: that saves a small step 1 or 2 %.
+  const T* added[kMostRowsPerStrip];
+  bool in_place = p.num_true == 1;
+  for (int64_t r = 0; r < rows && in_place; ++r) {
+    const StoredRow row = stored_row(p.weights, p.labels[first + r]);
+    in_place = row.dtype == dtype_of<T>();
+    added[r] = static_cast<const T*>(row.data);
+  }
+  k.unpack_strip(transposed, rows, p.dim, scale_of(strip), in_place ? added : nullptr, dz, out);
+  for (int64_t r = 0; r < rows && !in_place; ++r) {
     add_true_classes(first + r, dz + r * p.num_true, 0, p.dim, worker, out + r * p.dim);
   }
 }

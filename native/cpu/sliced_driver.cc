@@ -196,7 +196,7 @@ template <class T>
 void Sliced<T>::write_input_gradients(int64_t strip, int64_t slice, int worker, const T* transposed) {
   const int64_t first = strip * NR, d = slice * kSlice, width = width_of(slice);
   T* rows = worker_rows + worker * strip_size();
-  s.k.unpack_strip(transposed, s.rows_of(strip), width, s.scale_of(strip), rows);
+  s.k.unpack_strip(transposed, s.rows_of(strip), width, s.scale_of(strip), nullptr, nullptr, rows);
   const double* dz = s.true_terms(strip, worker);
   for (int64_t r = 0; r < s.rows_of(strip); ++r) {
     T* row = rows + r * width;

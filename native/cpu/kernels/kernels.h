@@ -52,7 +52,8 @@ struct Kernels {
   void (*pack_panels)(const T* rows, int64_t count, int64_t dim, const double* scale, T* panels, int64_t panel_stride);
 
   // z[c][r] = sum_d tile[d][c] * strip[d][r] + offset[c]; what lies beyond `columns` in z may be overwritten. Of all
-  // three products: rows beyond `rows` are zeros in the strip, and take no time where they fill a vector.
+  // three products: rows beyond the first `rows` are zeros in the strip and in e, and take no time where they would
+  // fill a vector.
   void (*logits)(const T* tile, int64_t columns, const T* strip, int64_t rows, int64_t dim, const T* offset, T* z,
                  Touch touch);
   // max[r] = max(max[r], z[c][r]) over the columns; a NaN is passed over.
@@ -73,8 +74,9 @@ struct Kernels {
   // last tile.
   void (*class_gradients)(const T* e, int64_t strip_stride, int64_t columns, int64_t rows, const T* panels,
                           int64_t panel_stride, int64_t dim, T* const* out, bool accumulate, Touch touch);
-  // out[c] = sum over strips q and rows r of e[q * strip_stride + c * NR + r] * scale[q * NR + r], in double: where the
-  // terms cancel, as a true class's do, a sum in float32 would lose what the caller's tolerance asks for.
+  // out[c] = sum over strips q and rows r of e[q * strip_stride + c * NR + r] * scale[q * NR + r], eight terms at a
+  // time as T and beyond that in double: where the terms cancel, as a true class's do, a sum in float32 would lose what
+  // the caller's tolerance asks for.
   void (*column_sums)(const T* e, int64_t strip_stride, int64_t columns, int64_t strips, const double* scale,
                       double* out);
 
@@ -83,8 +85,9 @@ struct Kernels {
   void (*scaled)(T scale, const T* x, int64_t n, T* y);      // y = scale * x
   // y (+)= the sum of `count` arrays, `stride` apart.
   void (*sum_rows)(const T* x, int64_t stride, int64_t count, int64_t n, T* y, bool accumulate);
-  // rows[r * dim + d] = scale[r] * transposed[d * NR + r], r < count.
-  void (*unpack_strip)(const T* transposed, int64_t count, int64_t dim, const double* scale, T* rows);
+  // rows[r * dim + d] = scale[r] * transposed[d * NR + r], r < count; plus by[r] * added[r][d], unless `added` is null.
+  void (*unpack_strip)(const T* transposed, int64_t count, int64_t dim, const double* scale, const T* const* added,
+                       const double* by, T* rows);
 };
 
 struct KernelSet {

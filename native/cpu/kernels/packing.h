@@ -96,7 +96,8 @@ static void pack_strip(const typename S::T* rows, int64_t count, int64_t dim, ty
 
 template <class S>
 static void unpack_strip(const typename S::T* transposed, int64_t count, int64_t dim, const double* scale,
-                         typename S::T* rows) {
+                         const typename S::T* const* added, const double* by, typename S::T* rows) {
+  using T = typename S::T;
   constexpr int L = S::L, NR = 2 * L;
   for (int64_t r0 = 0; r0 < count; r0 += L) {
     int64_t d = 0;
@@ -105,13 +106,15 @@ static void unpack_strip(const typename S::T* transposed, int64_t count, int64_t
 #pragma GCC unroll 16
       for (int i = 0; i < L; ++i) square[i] = S::load(transposed + (d + i) * NR + r0);
       S::transpose(square);
-      for (int r = 0; r < L && r0 + r < count; ++r) {
-        S::store(rows + (r0 + r) * dim + d, square[r] * S::set1(static_cast<typename S::T>(scale[r0 + r])));
+      for (int64_t r = r0; r < count && r < r0 + L; ++r) {
+        const typename S::V row = square[r - r0] * S::set1(static_cast<T>(scale[r]));
+        S::store(rows + r * dim + d, added ? S::fma(S::set1(static_cast<T>(by[r])), S::load(added[r] + d), row) : row);
       }
     }
     for (int64_t r = r0; r < count && r < r0 + L; ++r) {
       for (int64_t i = d; i < dim; ++i) {
-        rows[r * dim + i] = static_cast<typename S::T>(scale[r]) * transposed[i * NR + r];
+        const T x = static_cast<T>(scale[r]) * transposed[i * NR + r];
+        rows[r * dim + i] = added ? x + static_cast<T>(by[r]) * added[r][i] : x;
       }
     }
   }
