@@ -1,6 +1,6 @@
 /** From a checked problem to the native call: allocates the results, lays out the gradients, and hands the results over. */
 import type { AbortFlag, NativeGradients, NativeLoss, NativeRowPlan } from '../../binding.d.ts';
-import { pin, type OwnIds } from '../arrays.ts';
+import { giveBackIds, pin, type OwnIds } from '../arrays.ts';
 import { binding } from '../binding.ts';
 import { deviceName } from '../devices.ts';
 import { fromNative, makeError, native, show } from '../errors.ts';
@@ -85,14 +85,17 @@ export function buildCall(p: Problem, part?: SampledPart): { call: NativeLoss; f
     biases?.values ?? null,
     laidOut(biases),
   ];
-  const finish: Finish = (kept) => ({
-    loss: reduce(losses, p.reduction),
-    gradients: request && {
-      inputs: inputGradients,
-      weights: weights?.finish(kept?.[0]),
-      biases: biases?.finish(kept?.[1]),
-    },
-  });
+  const finish: Finish = (kept) => {
+    if (!outputs.asynchronous) giveBackIds(p.labels);
+    return {
+      loss: reduce(losses, p.reduction),
+      gradients: request && {
+        inputs: inputGradients,
+        weights: weights?.finish(kept?.[0]),
+        biases: biases?.finish(kept?.[1]),
+      },
+    };
+  };
   return { call, finish };
 }
 

@@ -3,7 +3,7 @@
  * A draw is taken in the order of the calls, once everything else about a call has been checked.
  */
 import type { NativeGradients, NativeLoss } from '../../binding.d.ts';
-import { giveBackIds, lengthOf, readIds, type OwnIds } from '../arrays.ts';
+import { lengthOf, readIds, type OwnIds } from '../arrays.ts';
 import { binding } from '../binding.ts';
 import { checkBoolean, checkChoice, checkInteger, checkOptions } from '../checks.ts';
 import { makeError, native, show } from '../errors.ts';
@@ -58,10 +58,8 @@ interface Prepared {
 }
 
 export function sampledLossSync(kind: SampledLossKind, options: AnySampledOptions): AnySampledResult {
-  const { problem, call, finish } = prepare(kind, `${kind.name}Sync`, options, false);
-  const result = finish(native(() => binding().sampledLoss(...call)));
-  giveBackIds(problem.labels);
-  return result;
+  const { call, finish } = prepare(kind, `${kind.name}Sync`, options, false);
+  return finish(native(() => binding().sampledLoss(...call)));
 }
 
 export async function sampledLoss(kind: SampledLossKind, options: AnySampledOptions): Promise<AnySampledResult> {

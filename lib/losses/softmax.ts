@@ -1,5 +1,4 @@
 /** The full softmax over all classes: for evaluation, and for catalogues small enough to train with it. */
-import { giveBackIds } from '../arrays.ts';
 import { binding } from '../binding.ts';
 import { checkOptions } from '../checks.ts';
 import { native } from '../errors.ts';
@@ -44,10 +43,8 @@ export async function softmaxLoss<const O extends SoftmaxLossOptions>(options: O
 
 /** {@link softmaxLoss}, computed before it returns. */
 export function softmaxLossSync<const O extends SoftmaxLossSyncOptions>(options: Only<O, SoftmaxLossSyncOptions>): SoftmaxLossResult<O> {
-  const { problem, built } = prepare('softmaxLossSync', options, false);
-  const result = built.finish(native(() => binding().softmaxLoss(...built.call))) as SoftmaxLossResult<O>;
-  giveBackIds(problem.labels);
-  return result;
+  const { built } = prepare('softmaxLossSync', options, false);
+  return built.finish(native(() => binding().softmaxLoss(...built.call))) as SoftmaxLossResult<O>;
 }
 
 interface Prepared {

@@ -45,17 +45,14 @@ static inline std::vector<int64_t> pieces_of(int64_t count, int64_t share, int64
   return begins;
 }
 
-// Calls fn(begin, end, worker) for the pieces.
+// Calls fn(begin, end, worker) for pieces that `threads` take.
 template <class F>
-static inline void parallel_pieces(const std::vector<int64_t>& begins, int threads, F&& fn) {
+static inline void parallel_pieces(int64_t count, int threads, int64_t most, int64_t fewest, F&& fn) {
+  const std::vector<int64_t> begins = pieces_of(count, 2 * threads, most, fewest);
   parallel_for(static_cast<int64_t>(begins.size()) - 1, threads, [&](int64_t piece, int worker) {
     const size_t i = static_cast<size_t>(piece);
     fn(begins[i], begins[i + 1], worker);
   });
-}
-template <class F>
-static inline void parallel_pieces(int64_t count, int threads, int64_t most, int64_t fewest, F&& fn) {
-  parallel_pieces(pieces_of(count, 2 * threads, most, fewest), threads, fn);
 }
 
 }  // namespace sampled_softmax

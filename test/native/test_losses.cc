@@ -185,7 +185,29 @@ void test_logs() {
     CHECK(error <= 2e-16 * std::fabs(want) || all[1] == want || (all[1] != all[1] && want != want), "log(%g) is %g",
           value, all[1]);
     CHECK(all[0] == 0 && all[2] == 0, "log(1) beside log(%g)", value);
+    double beside[] = {value, 0.3}, alone[] = {0.3};
+    kernels().float64.logs(beside, 2);
+    kernels().float64.logs(alone, 1);
+    CHECK(beside[1] == alone[0], "log(0.3) has other bits beside log(%g)", value);
   }
+}
+
+// Exponentials of doubles in place, of any number of them.
+void test_exps() {
+  for (int64_t n = 0; n < 20; ++n) {
+    std::vector<double> x;
+    for (int64_t i = 0; i <= n; ++i) x.push_back(i % 5 ? 0.7 - 1.3 * static_cast<double>(i) : -700 * 0.1 * i);
+    std::vector<double> y = x;
+    kernels().float32.exps(y.data(), n);
+    for (size_t i = 0; i < static_cast<size_t>(n); ++i) {
+      CHECK(std::fabs(y[i] - std::exp(x[i])) <= 3e-16 * std::exp(x[i]), "exp(%g) is %.17g", x[i], y[i]);
+    }
+    CHECK(y.back() == x.back(), "the element after the last of %d", static_cast<int>(n));
+  }
+  const double infinity = std::numeric_limits<double>::infinity();
+  double special[] = {-infinity, std::numeric_limits<double>::quiet_NaN(), 0};
+  kernels().float64.exps(special, 3);
+  CHECK(special[0] == 0 && special[1] != special[1] && special[2] == 1, "exp of -infinity, NaN and 0");
 }
 
 }  // namespace
@@ -202,6 +224,7 @@ int main(int argc, char** argv) {
   test_exponentials<float>(1.1);
   test_exponentials<double>(1.2);
   test_logs();
+  test_exps();
   uint32_t seed = 1;
   int number = 0;
   const auto compare_some = [&](const Shape& shape, const Options& options, uint32_t case_seed) {
