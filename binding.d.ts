@@ -103,7 +103,7 @@ export interface NativeRuntime {
   info(): NativeInfo;
   setThreads(threads: number): void;
   /** Position of the first id outside [0, limit), or -1. */
-  firstOutOfRange(ids: IdArray, limit: bigint): number;
+  firstOutOfRange(ids: BigInt64Array, limit: bigint): number;
   /** Whether the two views share a byte of memory. */
   overlaps(a: ArrayBufferView, b: ArrayBufferView): boolean;
 }

@@ -72,10 +72,10 @@ const deviceNumber = (name: PlacedTable['device']): number => (name === 'cpu' ? 
  * host's can be read from everywhere; those on a device decide, and refuse every other.
  */
 export function chooseDevice(name: string, value: unknown, tables: readonly PlacedTable[] = []): number {
-  const [placed, ...others] = tables.filter(({ device }) => device !== 'cpu');
+  const placed = tables.find(({ device }) => device !== 'cpu');
   if (!placed) return resolveDevice(name, value);
-  for (const other of others) {
-    if (other.device === placed.device) continue;
+  for (const other of tables) {
+    if (other.device === 'cpu' || other.device === placed.device) continue;
     throw makeError(
       'ERR_INVALID_ARG_VALUE',
       `${other.name}: a table on '${other.device}', but ${placed.name} is one on '${placed.device}'`,

@@ -8,6 +8,7 @@ import { bufferOf, checkAttached, checkFixedLength, pin, type Values } from './a
 import { checkBoolean, checkChoice, checkOptions } from './checks.ts';
 import { makeDeviceRowGradients, type DeviceRowGradients, type SharedGradients } from './device-row-gradients.ts';
 import { makeError, show } from './errors.ts';
+import { Room } from './room.ts';
 
 export type FloatArray = Float32Array | Float64Array;
 
@@ -107,6 +108,8 @@ export class Outputs {
   readonly asynchronous: boolean;
   /** The caller's arrays among the outputs. */
   readonly borrowed: NamedArray[] = [];
+  /** Where arrays are made while there is room. */
+  room: Room | undefined;
 
   constructor(float64: boolean, asynchronous: boolean) {
     this.float64 = float64;
@@ -118,6 +121,7 @@ export class Outputs {
    * step. A few zeros cost less than an uninitialised buffer.
    */
   make(length: number): FloatArray {
+    if (this.room?.has(length, this.float64 ? 8 : 4)) return this.float64 ? this.room.float64(length) : this.room.float32(length);
     const type = this.float64 ? Float64Array : Float32Array;
     const bytes = length * type.BYTES_PER_ELEMENT;
     try {

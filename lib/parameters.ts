@@ -1,6 +1,6 @@
 /** Weights, biases and inputs as arguments: plain arrays, `{ data, shape }`, tables, or arrays of shards. */
 import type { NativeParameter, NativeShard } from '../binding.d.ts';
-import { dtypeCode, readValues, type DType, type ValueView, type Values } from './arrays.ts';
+import { dtypeCode, readValues, type DType, type ValueData, type Values } from './arrays.ts';
 import type { PlacedTable } from './devices.ts';
 import { isTable, tableHandle, type EmbeddingTable } from './embedding-table.ts';
 import { makeError, show } from './errors.ts';
@@ -18,7 +18,7 @@ export type Parameter = Matrix | readonly Matrix[];
 
 export interface ReadMatrix {
   readonly name: string;
-  readonly source: ValueView | EmbeddingTable;
+  readonly source: ValueData | EmbeddingTable;
   /** As stated by a table or a shape, otherwise undefined. */
   readonly rows: number | undefined;
   readonly width: number | undefined;
@@ -26,9 +26,18 @@ export interface ReadMatrix {
   readonly dtype: DType;
 }
 
+export interface ReadParameter {
+  readonly shards: readonly ReadMatrix[];
+  readonly sharded: boolean;
+  /** Of all shards, where each states its own. */
+  readonly rows: number | undefined;
+  /** Elements of all shards. */
+  readonly length: number;
+}
+
 /** Reads one matrix. `rank` 1 is a vector: shape `[rows]` or `[rows, 1]`, width 1. */
 export function readMatrix(name: string, value: unknown, rank: 1 | 2): ReadMatrix {
-  if (isTable(value)) {
+  if (!ArrayBuffer.isView(value) && isTable(value)) {
     tableHandle(value); // throws where it has been disposed
     if (rank === 1 && value.dim !== 1) {
       throw makeError('ERR_SHAPE_MISMATCH', `${name}: expected a table of dim 1, got dim ${value.dim}`);
@@ -36,26 +45,31 @@ export function readMatrix(name: string, value: unknown, rank: 1 | 2): ReadMatri
     const { rows, dim, dtype } = value;
     return { name, source: value, rows, width: dim, length: rows * dim, dtype };
   }
-  const view = readValues(name, value);
-  const { shape, length, dtype } = view;
+  const { data, shape, length, dtype } = readValues(name, value);
   if (shape === undefined) {
-    return { name, source: view, rows: rank === 1 ? length : undefined, width: rank === 1 ? 1 : undefined, length, dtype };
+    return { name, source: data, rows: rank === 1 ? length : undefined, width: rank === 1 ? 1 : undefined, length, dtype };
   }
   const fits = shape.length === rank || (rank === 1 && shape.length === 2 && shape[1] === 1);
   if (!fits) {
     const wanted = rank === 1 ? '[classes]' : '[rows, dim]';
     throw makeError('ERR_SHAPE_MISMATCH', `${name}: expected shape ${wanted}, got [${shape.join(', ')}]`);
   }
-  return { name, source: view, rows: shape[0], width: rank === 1 ? 1 : shape[1], length, dtype };
+  return { name, source: data, rows: shape[0], width: rank === 1 ? 1 : shape[1], length, dtype };
 }
 
-export function readParameter(name: string, value: unknown, rank: 1 | 2): { shards: ReadMatrix[]; sharded: boolean } {
-  if (!Array.isArray(value)) return { shards: [readMatrix(name, value, rank)], sharded: false };
+/** Reads a parameter: one matrix, or an array of its shards. */
+export function readParameter(name: string, value: unknown, rank: 1 | 2): ReadParameter {
+  if (!Array.isArray(value)) {
+    const whole = readMatrix(name, value, rank);
+    return { shards: [whole], sharded: false, rows: whole.rows, length: whole.length };
+  }
   if (value.length === 0) throw makeError('ERR_INVALID_ARG_VALUE', `${name}: expected at least one shard, got an empty array`);
   if (typeof value[0] === 'number') {
     throw makeError('ERR_INVALID_ARG_TYPE', `${name}: expected a typed array or an array of shards, got an array of numbers`);
   }
-  return { shards: Array.from(value as unknown[], (shard, i) => readMatrix(`${name}[${i}]`, shard, rank)), sharded: true };
+  const shards = Array.from(value as unknown[], (shard, i) => readMatrix(`${name}[${i}]`, shard, rank));
+  const rows = shards.every((shard) => shard.rows !== undefined) ? shards.reduce((sum, shard) => sum + (shard.rows as number), 0) : undefined;
+  return { shards, sharded: true, rows, length: shards.reduce((sum, shard) => sum + shard.length, 0) };
 }
 
 /** How many rows shard `shard` of `shards` holds; both strategies want the same sizes. */
@@ -64,7 +78,8 @@ export const shardRows = (shard: number, rows: number, shards: number): number =
 
 /** Checks every shard's rows and width against the now known sizes, naming the shard that is wrong. */
 export function checkParameter(shards: readonly ReadMatrix[], rows: number, width: number, what: string): void {
-  shards.forEach((shard, i) => {
+  for (let i = 0; i < shards.length; i++) {
+    const shard = shards[i] as ReadMatrix;
     const wanted = shardRows(i, rows, shards.length);
     const whole = shards.length === 1 ? '' : ` (${rows} rows over ${shards.length} shards)`;
     const stated = shard.width ?? width;
@@ -75,14 +90,13 @@ export function checkParameter(shards: readonly ReadMatrix[], rows: number, widt
       const got = shard.rows === undefined ? `${shard.length} elements` : `[${shard.rows}, ${stated}]`;
       throw makeError('ERR_SHAPE_MISMATCH', `${shard.name}: expected [${wanted}, ${width}]${whole}, got ${got}`);
     }
-  });
+  }
 }
 
 export function nativeShard(matrix: ReadMatrix): NativeShard {
-  const { source } = matrix;
-  if (isTable(source)) return tableHandle(source);
-  const { data, dtype } = source;
-  return data instanceof Float32Array || data instanceof Float64Array ? data : { data, dtype: dtypeCode[dtype] };
+  const { source, dtype } = matrix;
+  if (!ArrayBuffer.isView(source)) return tableHandle(source);
+  return dtype === 'float32' || dtype === 'float64' ? (source as Float32Array | Float64Array) : { data: source, dtype: dtypeCode[dtype] };
 }
 
 export function nativeParameter(shards: readonly ReadMatrix[]): NativeParameter {
@@ -91,14 +105,13 @@ export function nativeParameter(shards: readonly ReadMatrix[]): NativeParameter 
 
 /** The plain arrays among the shards: memory that JavaScript could take away during an asynchronous call. */
 export function plainArrays(shards: readonly ReadMatrix[]): { name: string; view: ArrayBufferView }[] {
-  return shards.flatMap(({ name, source }) => (isTable(source) ? [] : [{ name, view: source.data }]));
+  return shards.flatMap(({ name, source }) => (ArrayBuffer.isView(source) ? [{ name, view: source }] : []));
 }
 
-/** The tables among the shards, and where they are. */
-export function placedTables(shards: readonly ReadMatrix[]): PlacedTable[] {
-  const tables: PlacedTable[] = [];
+/** Adds the tables among the shards, and where they are, to `tables`. */
+export function addPlacedTables(shards: readonly ReadMatrix[], tables: PlacedTable[]): PlacedTable[] {
   for (const { name, source } of shards) {
-    if (isTable(source)) tables.push({ name, device: source.device });
+    if (!ArrayBuffer.isView(source)) tables.push({ name, device: source.device });
   }
   return tables;
 }

@@ -1,11 +1,10 @@
 /** Checks of what the methods of a table are given. */
 import type { NativeValues } from '../binding.d.ts';
-import { dtypeCode, readIds, readValues, type DType, type OwnIds } from './arrays.ts';
-import { binding } from './binding.ts';
+import { dtypeCode, firstOutOfRange, readIds, readValues, type DType, type OwnIds } from './arrays.ts';
 import { checkChoice, checkInteger, checkOptions } from './checks.ts';
 import { keptRows, type DeviceRowGradients, type Kept } from './device-row-gradients.ts';
 import { chooseDevice } from './devices.ts';
-import { makeError, native, show } from './errors.ts';
+import { makeError, show } from './errors.ts';
 import { readInitializer, readTableSeed } from './initializers.ts';
 
 /** By their numbers in the addon. */
@@ -37,7 +36,7 @@ export function readTableOptions(where: string, options: unknown): [number, numb
 export function readRows(name: string, table: TableSize, indices: unknown): OwnIds {
   const { ids, shape } = readIds(name, indices);
   if (shape && shape.length !== 1) throw makeError('ERR_SHAPE_MISMATCH', `${name}: expected shape [n], got [${shape.join(', ')}]`);
-  const at = native(() => binding().firstOutOfRange(ids, BigInt(table.rows)));
+  const at = firstOutOfRange(ids, table.rows);
   if (at >= 0) throw makeError('ERR_OUT_OF_RANGE', `${name}[${at}]: row ${ids[at]} is out of range [0, ${table.rows})`);
   return ids;
 }

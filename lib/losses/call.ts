@@ -54,6 +54,7 @@ export function buildCall(p: Problem, part?: SampledPart): { call: NativeLoss; f
       biases = gradientOf(p, 'biases', own, request.mode, outputs);
     }
   }
+  outputs.room = undefined; // losses may be kept for longer than all of this
   const losses = p.reduction === 'none' || outputs.asynchronous ? outputs.make(p.batch) : unseen(outputs, p.batch);
   const call: NativeLoss = [
     p.batch,
@@ -132,9 +133,12 @@ function gradientOf(p: Problem, name: 'weights' | 'biases', plan: NativeRowPlan,
   return parameterGradient(name, plan, mode, shape, outputs, p.request?.out[name]);
 }
 
+/** The numbers by which the addon knows the modes (native/core/row_plan.h). */
+const modeCode: Record<GradientMode, number> = { sparse: 0, merged: 1, dense: 2 };
+
 /** Where the gradients go of the labels' rows and of those `sampled`, or of all classes. */
 function planRows(p: Problem, sampled: OwnIds | undefined, shards: number): NativeRowPlan {
-  const mode = { sparse: 0, merged: 1, dense: 2 }[p.request?.mode ?? 'sparse'];
+  const mode = modeCode[p.request?.mode ?? 'sparse'];
   const plan = (labels: OwnIds, ids: OwnIds | null): NativeRowPlan =>
     native(() => binding().planRows(labels, ids, p.numClasses, shards, partitionCode(p), mode));
   const { labels } = p;
@@ -146,7 +150,9 @@ function planRows(p: Problem, sampled: OwnIds | undefined, shards: number): Nati
   const usual = shards === 1 && mode === 0 && p.numClasses < 2 ** 31;
   if (!usual || !(labels instanceof Int32Array) || !(sampled instanceof Int32Array)) return plan(labels, sampled);
   // By far the most usual plan is so plain that to ask for it would take longer.
-  const indices = new Int32Array(labels.length + sampled.length);
+  const slots = labels.length + sampled.length;
+  const { room } = p.outputs;
+  const indices = room?.has(slots, 4) ? room.int32(slots) : new Int32Array(slots);
   indices.set(labels);
   indices.set(sampled, labels.length);
   return unmerged(indices, indices.length);
@@ -164,13 +170,12 @@ const unmerged = (indices: Int32Array | BigInt64Array, numRows: number): NativeR
 
 /** The inputs are the one large array that a training loop refills at once, so an asynchronous call takes a copy. */
 function copied(inputs: ReadMatrix): ReadMatrix {
-  if (!('data' in inputs.source)) return inputs;
-  const { source } = inputs;
-  const { data, dtype } = source;
+  const { source, dtype } = inputs;
+  if (!ArrayBuffer.isView(source)) return inputs;
   // No slice(): of a subclass it may return anything.
   const copy =
-    dtype === 'float64' ? new Float64Array(data as Float64Array) : data instanceof Float32Array ? new Float32Array(data) : bits(data);
-  return { ...inputs, source: { ...source, data: copy } };
+    dtype === 'float64' ? new Float64Array(source as Float64Array) : source instanceof Float32Array ? new Float32Array(source) : bits(source);
+  return { ...inputs, source: copy };
 }
 
 /** A copy of 16-bit values as they are. */

@@ -1,21 +1,19 @@
 /** Reads the options that all losses share, once: settles the sizes, checks every array and names what is wrong. */
-import { checkFixedLength, readIds, readValues, type OwnIds } from '../arrays.ts';
-import { binding } from '../binding.ts';
+import { checkFixedLength, firstOutOfRange, readIds, readValues, type OwnIds } from '../arrays.ts';
 import { checkChoice, checkInteger, checkNumber } from '../checks.ts';
 import { chooseDevice } from '../devices.ts';
-import { makeError, native } from '../errors.ts';
+import { makeError } from '../errors.ts';
 import { Outputs, readGradientRequest, type GradientMode, type GradientRequest, type NamedArray } from '../gradients.ts';
 import {
+  addPlacedTables,
   agree,
   checkParameter,
   partitionStrategies,
-  placedTables,
   plainArrays,
   readMatrix,
   readParameter,
   type PartitionStrategy,
   type ReadMatrix,
-  type SizeClaim,
 } from '../parameters.ts';
 import { checkReduction, reductions, type Reduction } from '../reduction.ts';
 import type { LossOptions } from './types.ts';
@@ -59,12 +57,12 @@ export interface Problem {
   readonly outputs: Outputs;
 }
 
-/** Reads the options that all losses share. `claims` are further facts about the number of classes. */
+/** Reads the options that all losses share. `range`: of the sampler that is among them. */
 export function readProblem(
   where: string,
   options: LossOptions,
   asynchronous: boolean,
-  claims: readonly SizeClaim[],
+  range: number | undefined,
   modes?: readonly GradientMode[],
 ): Problem {
   const numTrue = options.numTrue === undefined ? 1 : checkInteger('numTrue', options.numTrue, 1, 2 ** 31 - 1);
@@ -79,7 +77,9 @@ export function readProblem(
   const weights = readParameter('weights', options.weights, 2);
   const biases = options.biases === undefined || options.biases === null ? undefined : readParameter('biases', options.biases, 1);
   const inputs = readMatrix('inputs', options.inputs, 2);
-  const device = chooseDevice('device', options.device, placedTables([...weights.shards, ...(biases?.shards ?? []), inputs]));
+  const tables = addPlacedTables(weights.shards, []);
+  if (biases) addPlacedTables(biases.shards, tables);
+  const device = chooseDevice('device', options.device, addPlacedTables([inputs], tables));
   agree('batch', [
     { value: batch, from: 'labels' },
     { value: inputs.rows, from: 'inputs' },
@@ -88,24 +88,19 @@ export function readProblem(
     throw makeError('ERR_SHAPE_MISMATCH', `inputs: ${inputs.length} elements are not ${batch} rows (labels have ${batch})`);
   }
 
-  const total = (shards: readonly ReadMatrix[]): number | undefined =>
-    shards.every((shard) => shard.rows !== undefined) ? shards.reduce((sum, shard) => sum + (shard.rows as number), 0) : undefined;
-  const classClaims: SizeClaim[] = [
+  const known = agree('numClasses', [
     { value: stated, from: 'the option numClasses' },
-    ...claims,
-    { value: total(weights.shards), from: 'weights' },
-    { value: biases && total(biases.shards), from: 'biases' },
-  ];
-  const known = agree('numClasses', classClaims);
-  const flat = weights.shards.reduce((sum, shard) => sum + shard.length, 0);
-  const dim =
-    agree('dim', [
-      { value: inputs.width ?? (batch > 0 ? inputs.length / batch : undefined), from: 'inputs' },
-      ...weights.shards.map((shard) => ({ value: shard.width, from: shard.name })),
-    ]) ?? rowLength(flat, known);
-  const numClasses = known ?? (dim > 0 && flat % dim === 0 ? flat / dim : undefined);
+    { value: range, from: 'the sampler (rangeMax)' },
+    { value: weights.rows, from: 'weights' },
+    { value: biases?.rows, from: 'biases' },
+  ]);
+  const dimClaims = [{ value: inputs.width ?? (batch > 0 ? inputs.length / batch : undefined), from: 'inputs' }];
+  for (const { name, width } of weights.shards) dimClaims.push({ value: width, from: name });
+  const dim = agree('dim', dimClaims) ?? rowLength(weights.length, known);
+  const numClasses = known ?? (dim > 0 && weights.length % dim === 0 ? weights.length / dim : undefined);
   if (numClasses === undefined) {
-    const hint = dim > 0 ? `weights has ${flat} elements, which are not rows of ${dim}` : 'nothing tells how many classes there are';
+    const hint =
+      dim > 0 ? `weights has ${weights.length} elements, which are not rows of ${dim}` : 'nothing tells how many classes there are';
     throw makeError('ERR_SHAPE_MISMATCH', `numClasses: ${hint}; pass numClasses`);
   }
   if (numClasses < 1) throw makeError('ERR_OUT_OF_RANGE', `numClasses: expected at least 1, got ${numClasses}`);
@@ -154,7 +149,7 @@ function checkKept({ out }: GradientRequest, shards: readonly ReadMatrix[]): voi
     }
   }
   for (const shard of shards) {
-    const [table] = placedTables([shard]);
+    const [table] = addPlacedTables([shard], []);
     if (table && table.device !== 'cpu') continue;
     const is = table ? "a table in the host's memory" : 'no table';
     throw makeError('ERR_INVALID_ARG_VALUE', `gradients.onDevice: ${shard.name} is ${is}; only gradients of tables on a device stay there`);
@@ -186,7 +181,7 @@ export function batchOf(name: string, length: number, shape: readonly number[] |
 
 /** Every id in [0, numClasses); the first that is not is named with its place. */
 export function checkLabels(name: string, ids: OwnIds, numClasses: number, numTrue: number): void {
-  const at = native(() => binding().firstOutOfRange(ids, BigInt(numClasses)));
+  const at = firstOutOfRange(ids, numClasses);
   if (at < 0) return;
   const place = numTrue === 1 ? `${at}` : `${Math.floor(at / numTrue)}, ${at % numTrue}`;
   throw makeError('ERR_OUT_OF_RANGE', `${name}[${place}]: class ${ids[at]} is out of range [0, ${numClasses})`);

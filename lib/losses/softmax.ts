@@ -56,7 +56,7 @@ interface Prepared {
 function prepare(where: string, options: SoftmaxLossOptions, asynchronous: boolean): Prepared {
   checkOptions(where, options, asynchronous ? [...commonOptions, 'signal'] : commonOptions);
   const signal = asynchronous ? readSignal(options.signal) : undefined;
-  const problem = readProblem(where, options, asynchronous, [], ['dense']);
+  const problem = readProblem(where, options, asynchronous, undefined, ['dense']);
   checkOutputs(problem, 0);
   return { problem, signal, built: buildCall(problem) };
 }

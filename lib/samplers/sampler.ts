@@ -1,11 +1,12 @@
 /** What all candidate samplers are: a thin class over a native sampler that owns its state. */
 import type { NativeSampler, NativeSamplerOptions } from '../../binding.d.ts';
-import { readIds, type Ids, type OwnIds } from '../arrays.ts';
+import { firstOutOfRange, readIds, type Ids, type OwnIds } from '../arrays.ts';
 import { binding } from '../binding.ts';
 import { checkChoice, checkInteger, checkOptions } from '../checks.ts';
 import { makeError, native, show } from '../errors.ts';
 import { batchOf } from '../losses/prepare.ts';
 import type { SampledValues } from '../losses/types.ts';
+import { Room } from '../room.ts';
 import { readSeed, type SamplerSeed } from './seed.ts';
 import { packState, unpackState, type SamplerState } from './state.ts';
 
@@ -115,7 +116,7 @@ export abstract class CandidateSampler<R extends number | bigint = number | bigi
     const numTrue = options.numTrue === undefined ? 1 : checkInteger('numTrue', options.numTrue, 1, 2 ** 31 - 1);
     const { ids, shape } = readIds('trueClasses', options.trueClasses);
     batchOf('trueClasses', ids.length, shape, numTrue);
-    const at = native(() => binding().firstOutOfRange(ids, BigInt(this.rangeMax)));
+    const at = firstOutOfRange(ids, this.rangeMax);
     if (at >= 0) throw badClass('trueClasses', ids, at, numTrue, `is out of range [0, ${this.rangeMax})`);
     return CandidateSampler.draw(this, 'trueClasses', ids, numTrue);
   }
@@ -160,7 +161,13 @@ export abstract class CandidateSampler<R extends number | bigint = number | bigi
   }
 
   /** @internal A draw for true classes that are known to be in range, under the name that the caller gave them. */
-  static draw<R extends number | bigint>(sampler: CandidateSampler<R>, name: string, ids: OwnIds, numTrue: number): Sample<R> {
+  static draw<R extends number | bigint>(
+    sampler: CandidateSampler<R>,
+    name: string,
+    ids: OwnIds,
+    numTrue: number,
+    given?: Room,
+  ): Sample<R> {
     const handle = sampler.#handle;
     if (sampler.#mayBeImpossible) {
       const at = native(() => binding().firstImpossibleClass(handle, ids));
@@ -168,12 +175,10 @@ export abstract class CandidateSampler<R extends number | bigint = number | bigi
     }
     const { numSampled } = sampler;
     const wide = typeof sampler.rangeMax === 'bigint';
-    // Views of one buffer: each buffer costs a microsecond or two, and a small step takes fifty.
-    const idBytes = numSampled * (wide ? 8 : 4);
-    const buffer = allocate(idBytes + 4 * (numSampled + ids.length));
-    const sampledCandidates = wide ? new BigInt64Array(buffer, 0, numSampled) : new Int32Array(buffer, 0, numSampled);
-    const sampledExpectedCount = new Float32Array(buffer, idBytes, numSampled);
-    const trueExpectedCount = new Float32Array(buffer, idBytes + 4 * numSampled, ids.length);
+    const room = given ?? new Room('a draw', sampleBytes(sampler, ids));
+    const sampledCandidates = wide ? room.bigInt64(numSampled) : room.int32(numSampled);
+    const sampledExpectedCount = room.float32(numSampled);
+    const trueExpectedCount = room.float32(ids.length);
     const numTries = native(() => binding().drawSample(handle, ids, sampledCandidates, trueExpectedCount, sampledExpectedCount));
     return { sampledCandidates: sampledCandidates as IdsOf<R>, trueExpectedCount, sampledExpectedCount, numTries };
   }
@@ -184,22 +189,25 @@ export function isSampler(value: unknown): value is CandidateSampler {
   return CandidateSampler.is(value);
 }
 
+/** What a draw for `ids` takes of a room. */
+export function sampleBytes({ rangeMax, numSampled }: CandidateSampler, ids: OwnIds): number {
+  const counts = Room.bytesFor(numSampled, 4) + Room.bytesFor(ids.length, 4);
+  return Room.bytesFor(numSampled, typeof rangeMax === 'bigint' ? 8 : 4) + counts;
+}
+
 /** A draw for a loss's labels, which have been checked. */
-export function drawFor(sampler: CandidateSampler, labels: OwnIds, numTrue: number): SampledValues & { readonly numTries: number } {
-  return CandidateSampler.draw(sampler, 'labels', labels, numTrue);
+export function drawFor(
+  sampler: CandidateSampler,
+  labels: OwnIds,
+  numTrue: number,
+  room: Room | undefined,
+): SampledValues & { readonly numTries: number } {
+  return CandidateSampler.draw(sampler, 'labels', labels, numTrue, room);
 }
 
 function badClass(name: string, ids: OwnIds, at: number, numTrue: number, what: string): Error {
   const place = numTrue === 1 ? `${at}` : `${Math.floor(at / numTrue)}, ${at % numTrue}`;
   return makeError('ERR_OUT_OF_RANGE', `${name}[${place}]: class ${ids[at]} ${what}`);
-}
-
-function allocate(bytes: number): ArrayBuffer {
-  try {
-    return new ArrayBuffer(bytes);
-  } catch (cause) {
-    throw makeError('ERR_OUT_OF_MEMORY', `no memory for a draw: it needs ${bytes} bytes`, { cause });
-  }
 }
 
 /** Names of the options in {@link SamplerOptions}. */

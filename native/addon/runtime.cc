@@ -1,6 +1,8 @@
 // What concerns the process rather than a loss: the instruction set, threads, and two checks of memory.
 #include <napi.h>
 
+#include <algorithm>
+
 #include "addon/arguments.h"
 #include "addon/register.h"
 #include "core/backend.h"
@@ -36,14 +38,6 @@ Napi::Value set_threads(const Napi::CallbackInfo& call) {
   return call.Env().Undefined();
 }
 
-template <class Id>
-double first_outside(const Id* ids, size_t length, int64_t limit) {
-  for (size_t i = 0; i < length; ++i) {
-    if (ids[i] < 0 || ids[i] >= limit) return static_cast<double>(i);
-  }
-  return -1;
-}
-
 Napi::Value first_out_of_range(const Napi::CallbackInfo& call) {
   Napi::Env env = call.Env();
   TypedArray ids = read_typed_array(env, call[0], "ids");
@@ -51,11 +45,10 @@ Napi::Value first_out_of_range(const Napi::CallbackInfo& call) {
   int64_t limit = 0;
   if (napi_get_value_bigint_int64(env, call[1], &limit, &lossless) != napi_ok || !lossless)
     throw_internal(env, "limit");
-  if (ids.type == napi_int32_array) {
-    return Napi::Number::New(env, first_outside(static_cast<const int32_t*>(ids.data), ids.length, limit));
-  }
-  if (ids.type != napi_bigint64_array) throw_internal(env, "ids: not an Int32Array or BigInt64Array");
-  return Napi::Number::New(env, first_outside(static_cast<const int64_t*>(ids.data), ids.length, limit));
+  if (ids.type != napi_bigint64_array) throw_internal(env, "ids: not a BigInt64Array");
+  const int64_t *begin = static_cast<const int64_t*>(ids.data), *end = begin + ids.length;
+  const int64_t* found = std::find_if(begin, end, [limit](int64_t id) { return id < 0 || id >= limit; });
+  return Napi::Number::New(env, found == end ? -1 : static_cast<double>(found - begin));
 }
 
 Napi::Value overlaps(const Napi::CallbackInfo& call) {
