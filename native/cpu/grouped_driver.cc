@@ -70,27 +70,24 @@ struct GroupSums {
     const int64_t row = s.p.dim * static_cast<int64_t>(sizeof(T)), even = (s.p.num_sampled - 1) / s.threads + 1;
     return std::clamp<int64_t>(std::min(kBytes / std::max<int64_t>(row, 1), even), 1, kMostColumnsPerTask);
   }
-  // What a worker writes of them, where there is a share for each: most likely the one of its number.
+  // What a worker most likely writes of them: where there is a share for each, the one of its number.
   static Touch lines_of_share(const Step<T>& s, int worker) {
     const int64_t share = share_of(s), begin = share * worker, end = std::min(begin + share, s.p.num_sampled);
     return share * s.threads < s.p.num_sampled ? Touch{} : s.column_output_lines(begin, end - begin);
   }
 
-  // The sums of all groups, to where the columns' gradients go.
-  void add_up(Step<T>& s, int64_t groups, T* weight_rows) const {
+  // The sums of all groups of a share of the columns, to where the columns' gradients go.
+  void add_up(Step<T>& s, int64_t share, int64_t groups, T* weight_rows) const {
     const int64_t columns = s.p.num_sampled, dim = s.p.dim, stride = columns * dim;
     const bool add = weights && s.p.weight_gradients.merged && !s.sums_columns_apart();
-    const int64_t share = share_of(s);
-    parallel_for((columns + share - 1) / share, s.threads, [&](int64_t task, int) {
-      const int64_t begin = task * share, count = std::min(columns - begin, share);
-      if (weights) {
-        T* out[kMostColumnsPerTask];
-        s.column_outputs(begin, count, weight_rows, out);
-        for (int64_t c = 0; c < count; ++c) s.k.sum_rows(weights + (begin + c) * dim, stride, groups, dim, out[c], add);
-      }
-      for (int64_t g = 0; biases && g < groups; ++g)
-        s.add_column_biases(begin, count, biases + g * columns + begin, g > 0);
-    });
+    const int64_t begin = share * share_of(s), count = std::min(columns - begin, share_of(s));
+    if (weights) {
+      T* out[kMostColumnsPerTask];
+      s.column_outputs(begin, count, weight_rows, out);
+      for (int64_t c = 0; c < count; ++c) s.k.sum_rows(weights + (begin + c) * dim, stride, groups, dim, out[c], add);
+    }
+    for (int64_t g = 0; biases && g < groups; ++g)
+      s.add_column_biases(begin, count, biases + g * columns + begin, g > 0);
   }
 };
 
@@ -131,7 +128,7 @@ Status run_grouped(Step<T>& s) {
   if (p.bias_gradients.values) s.scratch.plan(sums.biases, groups * count);
   if (Status status = s.scratch.allocate(); !status.ok()) return status;
 
-  parallel_for(groups, s.threads, [&](int64_t group, int worker) {
+  const auto sum_group = [&](int64_t group, int worker) {
     const Columns<T> columns{0, count, worker_tiles + worker * tiles_size, worker_offset + worker * padded};
     if (!std::exchange(packed[static_cast<size_t>(worker)], 1)) s.pack_tiles(columns, 0, s.tiles_of(count), worker);
     T* e = worker_e + worker * e_size;
@@ -143,10 +140,13 @@ Status run_grouped(Step<T>& s) {
       sums.take(s, group, first, n, e, stride, panels, panel_stride, first > begin,
                 first + n < end ? Touch{} : sums.lines_of_share(s, worker));
     }
+  };
+  s.clear_merged();
+  const int64_t shares = (count + sums.share_of(s) - 1) / sums.share_of(s);
+  parallel_phases(groups, sums.weights || sums.biases ? shares : 0, s.threads, sum_group, [&](int64_t share, int) {
+    if (!s.aborted()) sums.add_up(s, share, groups, unmerged ? unmerged : static_cast<T*>(p.weight_gradients.values));
   });
   if (s.aborted()) return Status::error(Code::aborted, "aborted");
-  s.clear_merged();
-  sums.add_up(s, groups, unmerged ? unmerged : static_cast<T*>(p.weight_gradients.values));
   s.finish_class_gradients(0, s.uses(), unmerged);
   return {};
 }

@@ -160,6 +160,10 @@ void set_pool_threads(int threads) {
   pool().threads.store(std::clamp(threads, 1, kMaxPoolThreads), std::memory_order_relaxed);
 }
 
+void wait_for_count(const std::atomic<int64_t>& counter, int64_t value) {
+  while (!look_for([&] { return counter.load(std::memory_order_acquire) == value; })) std::this_thread::yield();
+}
+
 void parallel_for_erased(int64_t count, int threads, ParallelBody body, void* context) {
   Pool& p = pool();
   const auto alone = [&] {

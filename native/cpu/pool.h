@@ -3,6 +3,7 @@
 #pragma once
 
 #include <algorithm>
+#include <atomic>
 #include <cstdint>
 #include <type_traits>
 #include <vector>
@@ -36,10 +37,30 @@ static inline void parallel_for(int64_t count, F&& fn) {
   parallel_for(count, pool_threads(), fn);
 }
 
+// Waits until *counter is `value`, which tasks that others have claimed will make it.
+void wait_for_count(const std::atomic<int64_t>& counter, int64_t value);
+
+// Calls fn(index, worker) for each index in [0, count), and then next(index, worker) for each in [0, next_count): as two
+// parallel_for, but no worker leaves in between.
+template <class F, class G>
+static inline void parallel_phases(int64_t count, int64_t next_count, int threads, F&& fn, G&& next) {
+  std::atomic<int64_t> done{0};
+  parallel_for(count + next_count, threads, [&](int64_t index, int worker) {
+    if (index < count) {
+      fn(index, worker);
+      done.fetch_add(1, std::memory_order_release);
+    } else {
+      wait_for_count(done, count);
+      next(index - count, worker);
+    }
+  });
+}
+
 // Where consecutive pieces of [0, count) begin, and where the last one ends: a `share`-th of what is left each, but
 // `most` at the beginning and `fewest` towards the end, so that threads that take them in turn end together.
 static inline std::vector<int64_t> pieces_of(int64_t count, int64_t share, int64_t most, int64_t fewest) {
   std::vector<int64_t> begins;
+  begins.reserve(static_cast<size_t>(std::min<int64_t>(count / fewest, 64) + 2));
   for (int64_t at = 0; at < count; at += std::clamp((count - at) / share, fewest, most)) begins.push_back(at);
   begins.push_back(count);
   return begins;
