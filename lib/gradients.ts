@@ -2,13 +2,12 @@
  * Gradients of class rows: which form the caller asked for, and the arrays that hold them. Sparse ones are indices and
  * values (TensorFlow's IndexedSlices), so a step costs what it touches and not what the table holds.
  */
-import { constants } from 'node:buffer';
 import type { NativeGradients, NativeRowPlan } from '../binding.d.ts';
 import { bufferOf, checkAttached, checkFixedLength, pin, type Values } from './arrays.ts';
 import { checkBoolean, checkChoice, checkOptions } from './checks.ts';
 import { makeDeviceRowGradients, type DeviceRowGradients, type SharedGradients } from './device-row-gradients.ts';
 import { makeError, show } from './errors.ts';
-import { Room } from './room.ts';
+import { fewBytes, newBuffer, type Room } from './room.ts';
 
 export type FloatArray = Float32Array | Float64Array;
 
@@ -123,10 +122,9 @@ export class Outputs {
   make(length: number): FloatArray {
     if (this.room?.has(length, this.float64 ? 8 : 4)) return this.float64 ? this.room.float64(length) : this.room.float32(length);
     const type = this.float64 ? Float64Array : Float32Array;
-    const bytes = length * type.BYTES_PER_ELEMENT;
     try {
-      const large = bytes > 8192 && bytes <= constants.MAX_LENGTH;
-      return large ? new type(Buffer.allocUnsafeSlow(bytes).buffer, 0, length) : new type(length);
+      const bytes = length * type.BYTES_PER_ELEMENT;
+      return bytes > fewBytes ? new type(newBuffer(bytes), 0, length) : new type(length);
     } catch (cause) {
       throw makeError('ERR_OUT_OF_MEMORY', `not enough memory for a result of ${length} elements`, { cause });
     }

@@ -2,7 +2,17 @@
  * One buffer for the small arrays of a result, which are views of it: every buffer costs a microsecond or two, and a small
  * step takes fifty.
  */
+import { constants } from 'node:buffer';
 import { makeError } from './errors.ts';
+
+/** So many zeros cost less than a buffer without. */
+export const fewBytes = 8192;
+
+/** Memory for results: as a rule not yet anything. */
+export function newBuffer(bytes: number): ArrayBuffer {
+  if (bytes <= fewBytes || bytes > constants.MAX_LENGTH) return new ArrayBuffer(bytes); // or the error that says why not
+  return Buffer.allocUnsafeSlow(bytes).buffer as ArrayBuffer;
+}
 
 export class Room {
   private readonly buffer: ArrayBuffer;
@@ -11,7 +21,7 @@ export class Room {
   /** For `bytes`, as `bytesFor` counts them, of what an error calls `what`. */
   constructor(what: string, bytes: number) {
     try {
-      this.buffer = new ArrayBuffer(bytes);
+      this.buffer = newBuffer(bytes);
     } catch (cause) {
       throw makeError('ERR_OUT_OF_MEMORY', `no memory for ${what}: it needs ${bytes} bytes`, { cause });
     }

@@ -15,6 +15,7 @@ import {
 } from '../gradients.ts';
 import { nativeParameter, nativeShard, plainArrays, shardRows, type ReadMatrix } from '../parameters.ts';
 import { reduce } from '../reduction.ts';
+import { Room } from '../room.ts';
 import type { Problem } from './prepare.ts';
 import type { SampledValues } from './types.ts';
 
@@ -135,6 +136,13 @@ function gradientOf(p: Problem, name: 'weights' | 'biases', plan: NativeRowPlan,
 
 /** The numbers by which the addon knows the modes (native/core/row_plan.h). */
 const modeCode: Record<GradientMode, number> = { sparse: 0, merged: 1, dense: 2 };
+
+/** What the usual plan takes of a room: its indices, and the gradients of biases. */
+export function planBytes({ labels, biases, outputs, request }: Problem, numSampled: number): number {
+  if (request?.mode !== 'sparse') return 0;
+  const slots = labels.length + numSampled;
+  return Room.bytesFor(slots, 4) + (biases && !request.out.biases ? Room.bytesFor(slots, outputs.float64 ? 8 : 4) : 0);
+}
 
 /** Where the gradients go of the labels' rows and of those `sampled`, or of all classes. */
 function planRows(p: Problem, sampled: OwnIds | undefined, shards: number): NativeRowPlan {

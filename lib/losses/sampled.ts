@@ -11,7 +11,7 @@ import { agree } from '../parameters.ts';
 import { Room } from '../room.ts';
 import { LogUniformSampler } from '../samplers/log-uniform.ts';
 import { drawFor, isSampler, maxSampled, sampleBytes, type CandidateSampler } from '../samplers/sampler.ts';
-import { buildCall, checkOutputs, readSignal, runAsync, type CommonResult } from './call.ts';
+import { buildCall, checkOutputs, planBytes, readSignal, runAsync, type CommonResult } from './call.ts';
 import { checkLabels, commonOptions, readNumbers, readProblem, type Problem } from './prepare.ts';
 import type { HitOptions, SampledLossOptions, SampledValues } from './types.ts';
 
@@ -46,9 +46,6 @@ function knownOptions(kind: SampledLossKind, asynchronous: boolean): readonly st
 
 /** Beyond it ids no longer fit an Int32Array. */
 const maxInt32 = 2 ** 31 - 1;
-
-/** A draw, the indices and the biases' gradients are views of one buffer where together they take no more bytes. */
-const mostInOneBuffer = 16384;
 
 interface Prepared {
   readonly problem: Problem;
@@ -105,12 +102,10 @@ function prepare(kind: SampledLossKind, where: string, options: AnySampledOption
         ...(options.seed === undefined ? {} : { seed: options.seed }),
         ...(options.compat === undefined ? {} : { compat: options.compat }),
       });
-    const { labels, outputs, request } = problem;
-    const slots = labels.length + numSampled;
-    const plan = request?.mode === 'sparse' ? Room.bytesFor(slots, 4) + Room.bytesFor(slots, 8) : 0;
-    const bytes = sampleBytes(source, labels) + plan;
-    if (bytes <= mostInOneBuffer) outputs.room = new Room('a draw', bytes);
-    drawn = drawFor(source, labels, problem.numTrue, outputs.room);
+    const { labels, outputs } = problem;
+    const room = new Room('a draw', sampleBytes(source, labels) + planBytes(problem, numSampled));
+    drawn = drawFor(source, labels, problem.numTrue, room);
+    outputs.room = room;
     if (!sampler) source.dispose();
   }
   const { call, finish } = buildCall(problem, {

@@ -49,9 +49,7 @@ size_t TypedArray::bytes() const { return length * element_size(type); }
 
 TypedArray read_typed_array(Napi::Env env, napi_value value, const char* name) {
   TypedArray array;
-  bool is_array = false;
-  if (napi_is_typedarray(env, value, &is_array) != napi_ok || !is_array ||
-      napi_get_typedarray_info(env, value, &array.type, &array.length, &array.data, nullptr, nullptr) != napi_ok) {
+  if (napi_get_typedarray_info(env, value, &array.type, &array.length, &array.data, nullptr, nullptr) != napi_ok) {
     throw_internal(env, std::string(name) + ": not a typed array");
   }
   return array;
@@ -74,10 +72,14 @@ Ids ids_of(Napi::Env env, const TypedArray& array, const char* name) {
 
 std::vector<int64_t> read_ids(Napi::Env env, napi_value value, const char* name) {
   const TypedArray array = read_typed_array(env, value, name);
-  const Ids from = ids_of(env, array, name);
   std::vector<int64_t> ids(array.length);
-  for (size_t i = 0; i < array.length; ++i) ids[i] = from[static_cast<int64_t>(i)];
+  copy_ids(env, array, name, ids.data());
   return ids;
+}
+
+void copy_ids(Napi::Env env, const TypedArray& array, const char* name, int64_t* ids) {
+  const Ids from = ids_of(env, array, name);
+  for (size_t i = 0; i < array.length; ++i) ids[i] = from[static_cast<int64_t>(i)];
 }
 
 Counts counts_of(Napi::Env env, const TypedArray& array, const char* name) {

@@ -38,6 +38,7 @@ void* read_array_of(Napi::Env env, napi_value value, const char* name, napi_type
 Ids ids_of(Napi::Env env, const TypedArray& array, const char* name);
 // The same as 64-bit ids, copied.
 std::vector<int64_t> read_ids(Napi::Env env, napi_value value, const char* name);
+void copy_ids(Napi::Env env, const TypedArray& array, const char* name, int64_t* ids);
 // Float32Array or Float64Array, in place.
 Counts counts_of(Napi::Env env, const TypedArray& array, const char* name);
 // A non-negative number that is an exact integer below 2^53.

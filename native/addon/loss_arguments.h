@@ -17,6 +17,7 @@
 #include "addon/table_gradients.h"
 #include "addon/tables.h"
 #include "core/problem.h"
+#include "core/small_array.h"
 #include "core/table.h"
 
 namespace sampled_softmax {
@@ -117,13 +118,15 @@ class Arguments {
     ClassRows result;
     napi_value value = values_[which];
     if (is_nullish(env_, value)) return result;
-    std::vector<Shard> shards;
+    SmallArray<Shard, 1>& shards = which == kWeights ? weight_shards_ : bias_shards_;
     bool several = false;
     if (napi_is_array(env_, value, &several) == napi_ok && several) {
       Napi::Array list = Napi::Value(env_, value).As<Napi::Array>();
-      for (uint32_t i = 0; i < list.Length(); ++i) shards.push_back(shard(list.Get(i), width, name_of(which)));
+      shards.resize(list.Length());
+      for (uint32_t i = 0; i < list.Length(); ++i) shards[i] = shard(list.Get(i), width, name_of(which));
     } else {
-      shards.push_back(shard(value, width, name_of(which)));
+      shards.resize(1);
+      shards[0] = shard(value, width, name_of(which));
     }
     const int32_t count = static_cast<int32_t>(shards.size());
     for (int32_t i = 0; i < count; ++i) {
@@ -132,8 +135,7 @@ class Arguments {
       if (own == kAnyRows) own = wanted;
       if (own != wanted) fail(which, "wrong number of rows");
     }
-    shards_.push_back(std::move(shards));
-    result.shards = shards_.back().data();
+    result.shards = shards.data();
     result.num_shards = count;
     result.partition = static_cast<Partition>(size(kPartition));
     result.rows = rows;
@@ -266,7 +268,7 @@ class Arguments {
   double numbers_[kNumbers];
   napi_value values_[kArguments];  // only while the constructor of the task reads them
   std::vector<Napi::ObjectReference> references_;
-  std::vector<std::vector<Shard>> shards_;
+  SmallArray<Shard, 1> weight_shards_, bias_shards_;
   std::vector<std::shared_ptr<Table>> tables_;
   std::vector<std::shared_ptr<KeptRows>> kept_;
 };

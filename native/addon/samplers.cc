@@ -18,9 +18,12 @@
 #include "core/samplers/mindspore_uniform.h"
 #include "core/samplers/uniform.h"
 #include "core/samplers/vocab.h"
+#include "core/small_array.h"
 
 namespace sampled_softmax {
 namespace {
+
+constexpr size_t kFewIds = 256;
 
 enum class Kind : int64_t { uniform, log_uniform, learned_unigram, fixed_unigram, all_candidate, mindspore_uniform };
 
@@ -124,7 +127,9 @@ Napi::Value create_sampler(const Napi::CallbackInfo& call) {
 Napi::Value draw_sample(const Napi::CallbackInfo& call) {
   Napi::Env env = call.Env();
   Sampler& sampler = sampler_of(env, call[0]);
-  const std::vector<int64_t> true_classes = read_ids(env, call[1], "trueClasses");
+  const TypedArray given = read_typed_array(env, call[1], "trueClasses");
+  SmallArray<int64_t, kFewIds> true_classes(given.length);
+  copy_ids(env, given, "trueClasses", true_classes.data());
   for (int64_t id : true_classes) {
     if (id < 0 || id >= sampler.range()) throw_internal(env, "trueClasses: out of range");
   }
@@ -135,7 +140,7 @@ Napi::Value draw_sample(const Napi::CallbackInfo& call) {
     throw_internal(env, "sampled: wrong element type or length");
   }
   Sample sample{};
-  std::vector<int64_t> drawn(wide ? 0 : sampled);
+  SmallArray<int64_t, kFewIds> drawn(wide ? 0 : sampled);
   sample.classes = wide ? static_cast<int64_t*>(classes.data) : drawn.data();
   sample.expected_count =
       static_cast<float*>(read_array_of(env, call[4], "sampledExpectedCount", napi_float32_array, sampled));

@@ -12,6 +12,7 @@
 #include <utility>
 #include <vector>
 
+#include "core/small_array.h"
 #include "cpu/blocks.h"
 #include "cpu/pool.h"
 #include "cpu/step.h"
@@ -111,7 +112,8 @@ Status run_grouped(Step<T>& s) {
                 panels_size = s.padded_dim / s.NR * panel_stride;
 
   T *worker_tiles = nullptr, *worker_offset = nullptr;
-  std::vector<char> packed(static_cast<size_t>(workers));  // a worker's own
+  SmallArray<bool, 64> packed(static_cast<size_t>(workers));  // a worker's own
+  std::fill(packed.begin(), packed.end(), false);
   T *worker_e = nullptr, *worker_panels = nullptr, *unmerged = nullptr;
   GroupSums<T> sums;
   WorkerRooms<T> rooms(s, together);
@@ -130,7 +132,7 @@ Status run_grouped(Step<T>& s) {
 
   const auto sum_group = [&](int64_t group, int worker) {
     const Columns<T> columns{0, count, worker_tiles + worker * tiles_size, worker_offset + worker * padded};
-    if (!std::exchange(packed[static_cast<size_t>(worker)], 1)) s.pack_tiles(columns, 0, s.tiles_of(count), worker);
+    if (!std::exchange(packed[static_cast<size_t>(worker)], true)) s.pack_tiles(columns, 0, s.tiles_of(count), worker);
     T* e = worker_e + worker * e_size;
     T* panels = worker_panels ? worker_panels + worker * panels_size : nullptr;
     const int64_t begin = begins[static_cast<size_t>(group)], end = begins[static_cast<size_t>(group + 1)];

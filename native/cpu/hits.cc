@@ -9,10 +9,13 @@ Hits::Hits(const SampledProblem& p) {
   int bits = 2;
   while ((int64_t{1} << bits) < 2 * std::min(labels, p.num_sampled)) ++bits;
   shift_ = 64 - bits;
-  table_.assign(size_t{1} << bits, {kNobody, 0, 0});
+  table_.resize(size_t{1} << bits);
+  std::fill(table_.begin(), table_.end(), Slot{kNobody, 0, 0});
   filter_.resize(table_.size());
+  std::fill(filter_.begin(), filter_.end(), uint8_t{0});
   // Most columns are no label, and need no place in the table.
   Filter labelled(labels <= 4 * p.num_sampled ? table_.size() : 0);
+  std::fill(labelled.begin(), labelled.end(), uint8_t{0});
   for (int64_t i = 0; !labelled.empty() && i < labels; ++i) {
     const int64_t id = p.labels[i];
     if (by_label) table_[slot_of(id)].class_id = id;

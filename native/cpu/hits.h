@@ -3,9 +3,9 @@
 
 #include <algorithm>
 #include <cstdint>
-#include <vector>
 
 #include "core/problem.h"
+#include "core/small_array.h"
 
 namespace sampled_softmax {
 
@@ -43,7 +43,8 @@ class Hits {
   }
   // Few rows have a hit. A bit of its hash tells of nearly all others that they have none, in 2 ns; a look at the table
   // takes 17, most of them for a branch that cannot be foreseen. Eight bits to a slot, one for each hash.
-  using Filter = std::vector<uint8_t>;
+  static constexpr size_t kFewSlots = 128;
+  using Filter = SmallArray<uint8_t, kFewSlots>;
   void enter(Filter& filter, int64_t id) const {
     const uint64_t h = hash(id);
     filter[h / 8] |= static_cast<uint8_t>(1 << (h % 8));
@@ -53,9 +54,9 @@ class Hits {
     return filter[h / 8] >> (h % 8) & 1;
   }
 
-  std::vector<Slot> table_;       // open addressing
-  Filter filter_;                 // of the classes that have columns
-  std::vector<int32_t> columns_;  // class by class, ascending; empty where no class has two
+  SmallArray<Slot, kFewSlots> table_;  // open addressing
+  Filter filter_;                      // of the classes that have columns
+  SmallArray<int32_t, 1> columns_;     // class by class, ascending; empty where no class has two
   int shift_ = 0;
 };
 

@@ -51,9 +51,9 @@ Status Scratch::allocate() {
       return Status::error(Code::out_of_memory, "not enough memory: a call needs %zu bytes to work in", bytes_);
     prefer_huge_pages(block_, size_);
   }
-  for (const Part& part : parts_) {
-    const void* address = static_cast<char*>(block_) + part.offset;
-    std::memcpy(part.pointer, &address, sizeof address);
+  for (int i = 0; i < num_parts_; ++i) {
+    const void* address = static_cast<char*>(block_) + parts_[i].offset;
+    std::memcpy(parts_[i].pointer, &address, sizeof address);
   }
   return {};
 }

@@ -3,7 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <vector>
+#include <cstdlib>
 
 #include "core/status.h"
 
@@ -11,7 +11,7 @@ namespace sampled_softmax {
 
 class Scratch {
  public:
-  Scratch() { parts_.reserve(32); }
+  Scratch() = default;
   Scratch(const Scratch&) = delete;
   Scratch& operator=(const Scratch&) = delete;
   ~Scratch();
@@ -19,7 +19,8 @@ class Scratch {
   // Notes that `pointer` shall point to `count` uninitialised elements, aligned to a cache line.
   template <class T>
   void plan(T*& pointer, int64_t count) {
-    parts_.push_back({&pointer, bytes_});
+    if (num_parts_ == kMostParts) std::abort();  // a driver that plans more has to raise it
+    parts_[num_parts_++] = {&pointer, bytes_};
     bytes_ += (static_cast<size_t>(count) * sizeof(T) + kAlign - 1) / kAlign * kAlign;
   }
 
@@ -33,7 +34,9 @@ class Scratch {
     size_t offset;
   };
 
-  std::vector<Part> parts_;
+  static constexpr int kMostParts = 32;
+  Part parts_[kMostParts];
+  int num_parts_ = 0;
   size_t bytes_ = 0, size_ = 0;
   void* block_ = nullptr;
 };
