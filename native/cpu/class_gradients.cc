@@ -63,11 +63,12 @@ template <class T>
 void Step<T>::write_label_rows(int64_t strip, int worker, const T* rows, int64_t d, int64_t n) {
   const RowGradients& g = p.weight_gradients;
   if (full || !g.values || g.merged) return;
-  const int64_t begin = strip * NR * p.num_true, count = rows_of(strip) * p.num_true;
   const double* dz = true_terms(strip, worker);
-  for (int64_t i = 0; i < count; ++i) {
-    T* out = static_cast<T*>(g.values) + row_of_label(p, full, g, begin + i) * p.dim + d;
-    k.scaled(static_cast<T>(dz[i]), rows + i / p.num_true * n, n, out);
+  const int64_t first = strip * NR, end = first + rows_of(strip);
+  for (int64_t r = first; r < end; ++r, rows += n) {
+    for (int64_t i = r * p.num_true; i < (r + 1) * p.num_true; ++i) {
+      k.scaled(static_cast<T>(*dz++), rows, n, static_cast<T*>(g.values) + row_of_label(p, full, g, i) * p.dim + d);
+    }
   }
 }
 

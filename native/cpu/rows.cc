@@ -43,12 +43,16 @@ void Step<T>::find_true_logits(int64_t strip, int worker, const T* rows) {
   const int64_t begin = strip * NR * p.num_true, end = begin + rows_of(strip) * p.num_true;
   double* logits = true_terms(strip, worker);
   label_offsets(begin, end - begin, logits);
-  for (int64_t i = begin; i < end; ++i) {
-    if ((i - begin) % kAhead == 0) {
-      for (int64_t j = i; j < std::min(i + kAhead, end); ++j) prefetch_row(stored_row(p.weights, p.labels[j]));
+  int64_t ahead = begin;
+  for (int64_t i = begin; i < end; rows += p.dim) {
+    for (const int64_t next = i + p.num_true; i < next; ++i) {
+      if (i == ahead) {
+        ahead = std::min(i + kAhead, end);
+        for (int64_t j = i; j < ahead; ++j) prefetch_row(stored_row(p.weights, p.labels[j]));
+      }
+      const T* weights = read_row(k, stored_row(p.weights, p.labels[i]), p.dim, label_room(worker));
+      logits[i - begin] += k.dot(rows, weights, p.dim);
     }
-    const T* weights = read_row(k, stored_row(p.weights, p.labels[i]), p.dim, label_room(worker));
-    logits[i - begin] += k.dot(rows + (i - begin) / p.num_true * p.dim, weights, p.dim);
   }
 }
 
@@ -68,9 +72,9 @@ template <class T>
 void Step<T>::include_true_logits(int64_t strip, int worker) {
   if (full) return;
   const double* logits = true_terms(strip, worker);
-  for (int64_t i = 0; i < rows_of(strip) * p.num_true; ++i) {
-    T& largest = max_of(strip)[i / p.num_true];
-    largest = std::max(largest, static_cast<T>(logits[i]));
+  T* largest = max_of(strip);
+  for (const T* end = largest + rows_of(strip); largest < end; ++largest) {
+    for (int64_t j = 0; j < p.num_true; ++j) *largest = std::max(*largest, static_cast<T>(*logits++));
   }
 }
 
