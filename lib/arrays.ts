@@ -164,14 +164,13 @@ export function readIds(name: string, value: unknown, brief = false): { ids: Own
 /** Position of the first id outside [0, limit), or -1. Where ids are numbers, a call of the addon would cost a small step 1 %. */
 export function firstOutOfRange(ids: OwnIds, limit: number | bigint): number {
   if (ids instanceof BigInt64Array) return native(() => binding().firstOutOfRange(ids, BigInt(limit)));
-  return firstAbove(ids, Math.min(Number(limit) - 1, 2 ** 31 - 1));
+  return firstAbove(ids, Math.min(Number(limit), 2 ** 31) - 1);
 }
 
-/** Position of the first id outside [0, last], or -1. */
+/** Position of the first id outside [0, last], or -1; a negative one is above 2^31 - 1 as an unsigned number. */
 function firstAbove(ids: Int32Array, last: number): number {
   for (let i = 0; i < ids.length; i++) {
-    const id = ids[i] as number;
-    if (id < 0 || id > last) return i;
+    if ((ids[i] as number) >>> 0 > last) return i;
   }
   return -1;
 }

@@ -2,7 +2,7 @@
  * One buffer for the small arrays of a result, which are views of it: every buffer costs a microsecond or two, and a small
  * step takes fifty.
  */
-import { constants } from 'node:buffer';
+import { Buffer, constants } from 'node:buffer'; // the global is a getter
 import { makeError } from './errors.ts';
 
 /** So many zeros cost less than a buffer without. */

@@ -49,10 +49,10 @@ export function buildCall(p: Problem, part?: SampledPart): { call: NativeLoss; f
   let biases: ParameterGradient | undefined;
   if (request) {
     const plan = planRows(p, sampled, p.weights.length);
-    weights = gradientOf(p, 'weights', plan, request.mode, outputs);
+    weights = gradientOf(p, 'weights', p.weights, plan, request.mode, outputs, request.out.weights);
     if (p.biases) {
       const own = p.biases.length === p.weights.length ? plan : planRows(p, sampled, p.biases.length);
-      biases = gradientOf(p, 'biases', own, request.mode, outputs);
+      biases = gradientOf(p, 'biases', p.biases, own, request.mode, outputs, request.out.biases);
     }
   }
   outputs.room = undefined; // losses may be kept for longer than all of this
@@ -62,16 +62,16 @@ export function buildCall(p: Problem, part?: SampledPart): { call: NativeLoss; f
     p.dim,
     p.numTrue,
     p.numClasses,
-    Number(outputs.float64),
-    Number(p.reducedPrecision),
+    outputs.float64 ? 1 : 0,
+    p.reducedPrecision ? 1 : 0,
     p.upstreamScale,
     partitionCode(p),
     part?.loss ?? 0,
     part?.numerics ?? 0,
     part?.hits ?? 0,
-    Number(part?.subtractLogQ ?? false),
+    part?.subtractLogQ ? 1 : 0,
     p.device,
-    Number(request?.onDevice ?? false),
+    request?.onDevice ? 1 : 0,
     nativeParameter(p.weights),
     p.biases ? nativeParameter(p.biases) : null,
     nativeShard(outputs.asynchronous ? copied(p.inputs) : p.inputs),
@@ -122,8 +122,15 @@ const laidOut = (gradient: ParameterGradient | undefined): NativeRowPlan | null 
   gradient && (gradient.plan.merged || gradient.plan.slotRow) ? gradient.plan : null;
 
 /** The arrays that the gradient of a parameter goes to. */
-function gradientOf(p: Problem, name: 'weights' | 'biases', plan: NativeRowPlan, mode: GradientMode, outputs: Outputs): ParameterGradient {
-  const shards = p[name] as readonly ReadMatrix[];
+function gradientOf(
+  p: Problem,
+  name: 'weights' | 'biases',
+  shards: readonly ReadMatrix[],
+  plan: NativeRowPlan,
+  mode: GradientMode,
+  outputs: Outputs,
+  given: unknown,
+): ParameterGradient {
   const shape = {
     rows: p.numClasses,
     width: name === 'weights' ? p.dim : undefined,
@@ -131,7 +138,7 @@ function gradientOf(p: Problem, name: 'weights' | 'biases', plan: NativeRowPlan,
     sharded: name === 'weights' ? p.weightsSharded : p.biasesSharded,
   };
   if (p.request?.onDevice) return keptGradient(plan, shape, deviceName(p.device) as `cuda:${number}`, outputs.float64);
-  return parameterGradient(name, plan, mode, shape, outputs, p.request?.out[name]);
+  return parameterGradient(name, plan, mode, shape, outputs, given);
 }
 
 /** The numbers by which the addon knows the modes (native/core/row_plan.h). */
@@ -201,18 +208,29 @@ export function checkOutputs(p: Problem, numSampled: number): void {
   const trial = new Outputs(p.outputs.float64, p.outputs.asynchronous);
   const { out, mode } = p.request ?? { out: {}, mode: 'sparse' };
   if (out.inputs !== undefined) trial.take('gradients.out.inputs', out.inputs, p.batch * p.dim, false);
-  for (const name of ['weights', 'biases'] as const) {
-    if (out[name] === undefined || !p[name]) continue;
-    const sharded = name === 'weights' ? p.weightsSharded : p.biasesSharded;
-    // How many rows there will be, the sample decides where it is merged or spread over shards: room for none will do.
-    const known = mode === 'dense' || (mode === 'sparse' && !sharded);
-    const numRows = mode === 'dense' ? p.numClasses : known ? p.labels.length + numSampled : 0;
-    const length = mode === 'dense' ? 0 : numRows;
-    const indices = p.numClasses < 2 ** 31 ? new Int32Array(length) : new BigInt64Array(length);
-    const starts = p[name].map((_, i, { length: shards }) => (known ? rowsBefore(i, p.numClasses, shards) : 0));
-    gradientOf(p, name, { ...unmerged(indices, numRows), shardStart: [...starts, numRows] }, known ? mode : 'merged', trial);
-  }
+  if (out.weights !== undefined) checkRowOutput(p, 'weights', p.weights, out.weights, mode, numSampled, trial);
+  if (out.biases !== undefined && p.biases) checkRowOutput(p, 'biases', p.biases, out.biases, mode, numSampled, trial);
   checkOverlaps(p, trial.borrowed);
+}
+
+function checkRowOutput(
+  p: Problem,
+  name: 'weights' | 'biases',
+  shards: readonly ReadMatrix[],
+  given: unknown,
+  mode: GradientMode,
+  numSampled: number,
+  trial: Outputs,
+): void {
+  const sharded = name === 'weights' ? p.weightsSharded : p.biasesSharded;
+  // How many rows there will be, the sample decides where it is merged or spread over shards: room for none will do.
+  const known = mode === 'dense' || (mode === 'sparse' && !sharded);
+  const numRows = mode === 'dense' ? p.numClasses : known ? p.labels.length + numSampled : 0;
+  const length = mode === 'dense' ? 0 : numRows;
+  const indices = p.numClasses < 2 ** 31 ? new Int32Array(length) : new BigInt64Array(length);
+  const starts = shards.map((_, i) => (known ? rowsBefore(i, p.numClasses, shards.length) : 0));
+  const plan = { ...unmerged(indices, numRows), shardStart: [...starts, numRows] };
+  gradientOf(p, name, shards, plan, known ? mode : 'merged', trial, given);
 }
 
 /** Rows of the shards before `shard`. */

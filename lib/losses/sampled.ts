@@ -73,7 +73,7 @@ function prepare(kind: SampledLossKind, where: string, options: AnySampledOption
   if (sampler && sampler.rangeMax > Number.MAX_SAFE_INTEGER) {
     throw makeError('ERR_OUT_OF_RANGE', `sampler: a loss takes at most 2^53 - 1 classes, its rangeMax is ${sampler.rangeMax}`);
   }
-  const problem = readProblem(where, options, asynchronous, sampler && Number(sampler.rangeMax));
+  const problem = readProblem(where, options, asynchronous, rangeOf(sampler));
   const numSampled = agree('numSampled', [
     {
       value:
@@ -122,6 +122,9 @@ function prepare(kind: SampledLossKind, where: string, options: AnySampledOption
   };
   return { problem, signal, call, finish: withDraw };
 }
+
+const rangeOf = (sampler: CandidateSampler | undefined): number | undefined =>
+  typeof sampler?.rangeMax === 'bigint' ? Number(sampler.rangeMax) : sampler?.rangeMax;
 
 const ones = (length: number): Float32Array => new Float32Array(length).fill(1);
 
