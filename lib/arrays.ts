@@ -58,9 +58,9 @@ const lengthGetter = getter('length');
 /** `'Float32Array'` and so on, of typed arrays of any realm; undefined for everything else, whatever it calls itself. */
 const typedArrayName = (value: unknown): string | undefined => tagGetter.call(value) as string | undefined;
 
-/** Throws where the view's buffer was transferred away. Only an empty view can be detached, so this costs nothing otherwise. */
-export function checkAttached(name: string, view: ArrayBufferView): void {
-  if (view.byteLength !== 0) return;
+/** Throws where the array's buffer was transferred away. Only an empty one can be detached, so this costs nothing otherwise. */
+export function checkAttached(name: string, view: ArrayBufferView & { readonly length: number }): void {
+  if (view.length !== 0) return;
   try {
     new Uint8Array(view.buffer as ArrayBuffer, 0, 0);
   } catch {
@@ -169,7 +169,7 @@ export function firstOutOfRange(ids: OwnIds, limit: number | bigint): number {
 
 /** Position of the first id outside [0, last], or -1; a negative one is above 2^31 - 1 as an unsigned number. */
 function firstAbove(ids: Int32Array, last: number): number {
-  for (let i = 0; i < ids.length; i++) {
+  for (let i = 0, { length } = ids; i < length; i++) {
     if ((ids[i] as number) >>> 0 > last) return i;
   }
   return -1;
