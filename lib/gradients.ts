@@ -19,7 +19,10 @@ export type GradientMode = 'sparse' | 'merged' | 'dense';
 
 const gradientModes: readonly GradientMode[] = ['sparse', 'merged', 'dense'];
 
-/** Rows of a sparse gradient, as TensorFlow's IndexedSlices. */
+/**
+ * Rows of a sparse gradient, as TensorFlow's IndexedSlices. The arrays may be views of a buffer that they share with each
+ * other and with the draw: where you pass `buffer` on, pass `byteOffset` and `length` on too.
+ */
 export interface RowGradients<A extends FloatArray = FloatArray> {
   /** `[count]` row of the parameter that each row of `values` belongs to; local to the shard where it is sharded. `BigInt64Array` only where the parameter has more than 2^31 - 1 rows. */
   readonly indices: Int32Array | BigInt64Array;

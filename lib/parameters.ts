@@ -68,7 +68,9 @@ export function readParameter(name: string, value: unknown, rank: 1 | 2): ReadPa
     throw makeError('ERR_INVALID_ARG_TYPE', `${name}: expected a typed array or an array of shards, got an array of numbers`);
   }
   const shards = Array.from(value as unknown[], (shard, i) => readMatrix(`${name}[${i}]`, shard, rank));
-  const rows = shards.every((shard) => shard.rows !== undefined) ? shards.reduce((sum, shard) => sum + (shard.rows as number), 0) : undefined;
+  const rows = shards.every((shard) => shard.rows !== undefined)
+    ? shards.reduce((sum, shard) => sum + (shard.rows as number), 0)
+    : undefined;
   return { shards, sharded: true, rows, length: shards.reduce((sum, shard) => sum + shard.length, 0) };
 }
 

@@ -1,6 +1,6 @@
 /** From a checked problem to the native call: allocates the results, lays out the gradients, and hands the results over. */
 import type { AbortFlag, NativeGradients, NativeLoss, NativeRowPlan } from '../../binding.d.ts';
-import { giveBackIds, pin, type OwnIds } from '../arrays.ts';
+import { giveBackIds, pin, type DType, type OwnIds, type ValueData } from '../arrays.ts';
 import { binding } from '../binding.ts';
 import { deviceName } from '../devices.ts';
 import { fromNative, makeError, native, show } from '../errors.ts';
@@ -186,15 +186,15 @@ const unmerged = (indices: Int32Array | BigInt64Array, numRows: number): NativeR
 /** The inputs are the one large array that a training loop refills at once, so an asynchronous call takes a copy. */
 function copied(inputs: ReadMatrix): ReadMatrix {
   const { source, dtype } = inputs;
-  if (!ArrayBuffer.isView(source)) return inputs;
-  // No slice(): of a subclass it may return anything.
-  const copy =
-    dtype === 'float64' ? new Float64Array(source as Float64Array) : source instanceof Float32Array ? new Float32Array(source) : bits(source);
-  return { ...inputs, source: copy };
+  return ArrayBuffer.isView(source) ? { ...inputs, source: copyOf(source, dtype) } : inputs;
 }
 
-/** A copy of 16-bit values as they are. */
-const bits = (data: ArrayBufferView): Uint16Array => new Uint16Array(new Uint16Array(data.buffer, data.byteOffset, data.byteLength / 2));
+/** No slice(): of a subclass it may return anything. Of 16-bit values the bits. */
+function copyOf(data: ValueData, dtype: DType): ValueData {
+  if (dtype === 'float32') return new Float32Array(data as Float32Array);
+  if (dtype === 'float64') return new Float64Array(data as Float64Array);
+  return new Uint16Array(new Uint16Array(data.buffer, data.byteOffset, data.byteLength / 2));
+}
 
 /** What all asynchronous calls under way in this thread write of the caller's, and what they read. */
 const inFlight = new Set<NamedArray>();

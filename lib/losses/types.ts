@@ -8,7 +8,7 @@ import type { Matrix, Parameter, PartitionStrategy } from '../parameters.ts';
 import type { Reduction } from '../reduction.ts';
 import type { CandidateSampler } from '../samplers/sampler.ts';
 
-/** A draw of a candidate sampler, whose arrays are views of one buffer, or one of the caller's own. */
+/** A draw of a candidate sampler, whose arrays are views of one buffer (see {@link RowGradients}), or one of the caller's own. */
 export interface SampledValues {
   /** `[numSampled]` class ids. */
   readonly sampledCandidates: Int32Array | BigInt64Array;
