@@ -107,7 +107,8 @@ Status run_grouped(Step<T>& s) {
   const int64_t dim = p.dim, count = p.num_sampled, padded = s.tiles_of(count) * s.MR, stride = e_stride(s);
   const std::vector<int64_t> begins = groups_of(s.strips());
   const int64_t groups = static_cast<int64_t>(begins.size()) - 1, together = strips_at_hand(s);
-  const int64_t tiles_size = padded * dim + kTileSlack, workers = std::min<int64_t>(s.threads, groups);
+  const int64_t tiles_size = padded * dim + kTileSlack;
+  const int workers = static_cast<int>(std::min<int64_t>(s.threads, groups));
   const int64_t panel_stride = together * s.NR * s.NR, e_size = together * stride,
                 panels_size = s.padded_dim / s.NR * panel_stride;
 
@@ -145,7 +146,7 @@ Status run_grouped(Step<T>& s) {
   };
   s.clear_merged();
   const int64_t shares = (count + sums.share_of(s) - 1) / sums.share_of(s);
-  parallel_phases(groups, sums.weights || sums.biases ? shares : 0, s.threads, sum_group, [&](int64_t share, int) {
+  parallel_phases(groups, sums.weights || sums.biases ? shares : 0, workers, sum_group, [&](int64_t share, int) {
     if (!s.aborted()) sums.add_up(s, share, groups, unmerged ? unmerged : static_cast<T*>(p.weight_gradients.values));
   });
   if (s.aborted()) return Status::error(Code::aborted, "aborted");

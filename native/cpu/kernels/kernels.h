@@ -80,7 +80,7 @@ struct Kernels {
   void (*column_sums)(const T* e, int64_t strip_stride, int64_t columns, int64_t strips, const double* scale,
                       double* out);
 
-  double (*dot)(const T* a, const T* b, int64_t n);          // in double
+  double (*dot)(const T* a, const T* b, int64_t n);          // in double but for eight terms at a time
   void (*add_scaled)(T scale, const T* x, int64_t n, T* y);  // y += scale * x
   void (*scaled)(T scale, const T* x, int64_t n, T* y);      // y = scale * x
   // y (+)= the sum of `count` arrays, `stride` apart.

@@ -179,18 +179,28 @@ static void column_sums(const typename S::T* e, int64_t strip_stride, int64_t co
   }
 }
 
+// Eight products a lane in T, and those sums in double: to convert every element cost a small step 1.4 %.
 template <class S>
 static double dot(const typename S::T* a, const typename S::T* b, int64_t n) {
-  constexpr int L = Double::L;
-  Double::V sums[2] = {Double::zero(), Double::zero()};
+  constexpr int L = S::L, DL = Double::L;
+  constexpr int64_t kTerms = 8;
+  Double::V total = Double::zero();
   int64_t i = 0;
-  for (; i + 2 * L <= n; i += 2 * L) {
-    sums[0] = Double::fma(Double::convert(a + i), Double::convert(b + i), sums[0]);
-    sums[1] = Double::fma(Double::convert(a + i + L), Double::convert(b + i + L), sums[1]);
+  while (i + 2 * L <= n) {
+    typename S::V sums[2] = {S::zero(), S::zero()};
+    for (const int64_t end = n - i < kTerms * L ? n : i + kTerms * L; i + 2 * L <= end; i += 2 * L) {
+      sums[0] = S::fma(S::load(a + i), S::load(b + i), sums[0]);
+      sums[1] = S::fma(S::load(a + i + L), S::load(b + i + L), sums[1]);
+    }
+    typename S::T lanes[L];
+    S::store(lanes, sums[0] + sums[1]);
+#pragma GCC unroll 4
+    for (int l = 0; l < L; l += DL) total += Double::convert(lanes + l);
   }
-  double total = Double::sum(sums[0] + sums[1]);
-  for (; i < n; ++i) total += static_cast<double>(a[i]) * static_cast<double>(b[i]);
-  return total;
+  for (; i + DL <= n; i += DL) total = Double::fma(Double::convert(a + i), Double::convert(b + i), total);
+  double sum = Double::sum(total);
+  for (; i < n; ++i) sum += static_cast<double>(a[i]) * static_cast<double>(b[i]);
+  return sum;
 }
 
 template <class S>
