@@ -20,8 +20,8 @@ export type GradientMode = 'sparse' | 'merged' | 'dense';
 const gradientModes: readonly GradientMode[] = ['sparse', 'merged', 'dense'];
 
 /**
- * Rows of a sparse gradient, as TensorFlow's IndexedSlices. The arrays may be views of a buffer that they share with each
- * other and with the draw: where you pass `buffer` on, pass `byteOffset` and `length` on too.
+ * Rows of a sparse gradient, as TensorFlow's IndexedSlices. With mode `'sparse'` all new arrays of a result but its losses are
+ * views of one buffer: where you pass `buffer` on, pass `byteOffset` and `length` on too, and copy what you keep for long.
  */
 export interface RowGradients<A extends FloatArray = FloatArray> {
   /** `[count]` row of the parameter that each row of `values` belongs to; local to the shard where it is sharded. `BigInt64Array` only where the parameter has more than 2^31 - 1 rows. */
@@ -110,7 +110,7 @@ export class Outputs {
   readonly asynchronous: boolean;
   /** The caller's arrays among the outputs. */
   readonly borrowed: NamedArray[] = [];
-  /** Where arrays are made while there is room. */
+  /** Where arrays are made, while there is room. */
   room: Room | undefined;
 
   constructor(float64: boolean, asynchronous: boolean) {

@@ -65,7 +65,7 @@ describe('the arrays of a result', () => {
       expect(Array.from(weights.indices as Int32Array)).toEqual([...options.labels, ...(sampledCandidates as Int32Array)]);
       // They may be kept for longer than the rest.
       expect(others.every((view) => view.buffer !== loss.buffer)).toBe(true);
-      // With the same draw given, arrays are made one by one.
+      // With the same draw given, there is no draw among them.
       expect(sampledSoftmaxLossSync({ ...options, sampledValues }).gradients).toEqual(gradients);
     });
   }

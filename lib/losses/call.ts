@@ -1,4 +1,5 @@
 /** From a checked problem to the native call: allocates the results, lays out the gradients, and hands the results over. */
+import { constants } from 'node:buffer';
 import type { AbortFlag, NativeGradients, NativeLoss, NativeRowPlan } from '../../binding.d.ts';
 import { giveBackIds, pin, type DType, type OwnIds, type ValueData } from '../arrays.ts';
 import { binding } from '../binding.ts';
@@ -144,11 +145,20 @@ function gradientOf(
 /** The numbers by which the addon knows the modes (native/core/row_plan.h). */
 const modeCode: Record<GradientMode, number> = { sparse: 0, merged: 1, dense: 2 };
 
-/** What the usual plan takes of a room: its indices, and the gradients of biases. */
-export function planBytes({ labels, biases, outputs, request }: Problem, numSampled: number): number {
-  if (request?.mode !== 'sparse') return 0;
+/**
+ * What the gradients of a call take of a room, if they come to one: sparse ones, of parameters that are whole. All but what
+ * the caller supplies.
+ */
+export function gradientBytes(p: Problem, numSampled: number): number {
+  const { labels, weights, biases, outputs, request } = p;
+  if (request?.mode !== 'sparse' || p.numClasses >= 2 ** 31 || weights.length > 1 || (biases && biases.length > 1)) return 0;
   const slots = labels.length + numSampled;
-  return Room.bytesFor(slots, 4) + (biases && !request.out.biases ? Room.bytesFor(slots, outputs.float64 ? 8 : 4) : 0);
+  const element = outputs.float64 ? 8 : 4;
+  let bytes = Room.bytesFor(slots, 4);
+  if (!request.out.inputs) bytes += Room.bytesFor(p.batch * p.dim, element);
+  if (!request.out.weights) bytes += Room.bytesFor(slots * p.dim, element);
+  if (biases && !request.out.biases) bytes += Room.bytesFor(slots, element);
+  return bytes <= constants.MAX_LENGTH / 2 ? bytes : 0; // larger ones are made one by one
 }
 
 /** Where the gradients go of the labels' rows and of those `sampled`, or of all classes. */

@@ -11,7 +11,7 @@ import { agree } from '../parameters.ts';
 import { Room } from '../room.ts';
 import { LogUniformSampler } from '../samplers/log-uniform.ts';
 import { drawFor, isSampler, maxSampled, sampleBytes, type CandidateSampler } from '../samplers/sampler.ts';
-import { buildCall, checkOutputs, planBytes, readSignal, runAsync, type CommonResult } from './call.ts';
+import { buildCall, checkOutputs, gradientBytes, readSignal, runAsync, type CommonResult } from './call.ts';
 import { checkLabels, commonOptions, readNumbers, readProblem, type Problem } from './prepare.ts';
 import type { HitOptions, SampledLossOptions, SampledValues } from './types.ts';
 
@@ -87,8 +87,10 @@ function prepare(kind: SampledLossKind, where: string, options: AnySampledOption
     throw makeError('ERR_INVALID_ARG_TYPE', `${where}: pass numSampled, a sampler or sampledValues`);
   }
   checkOutputs(problem, numSampled);
+  const gradients = gradientBytes(problem, numSampled);
   let drawn: SampledValues;
   if (given) {
+    if (gradients) problem.outputs.room = new Room('results', gradients);
     drawn = readSampledValues(kind, options.sampledValues as object, given, problem);
   } else if (numSampled === 0) {
     drawn = { sampledCandidates: new Int32Array(0), trueExpectedCount: ones(problem.labels.length), sampledExpectedCount: ones(0) };
@@ -103,9 +105,8 @@ function prepare(kind: SampledLossKind, where: string, options: AnySampledOption
         ...(options.compat === undefined ? {} : { compat: options.compat }),
       });
     const { labels, outputs } = problem;
-    const room = new Room('a draw', sampleBytes(source, labels) + planBytes(problem, numSampled));
-    drawn = drawFor(source, labels, problem.numTrue, room);
-    outputs.room = room;
+    outputs.room = new Room('results', sampleBytes(source, labels) + gradients);
+    drawn = drawFor(source, labels, problem.numTrue, outputs.room);
     if (!sampler) source.dispose();
   }
   const { call, finish } = buildCall(problem, {
