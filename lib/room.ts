@@ -11,7 +11,7 @@ export const fewBytes = 8192;
 /** Memory for results: as a rule not yet anything. */
 export function newBuffer(bytes: number): ArrayBuffer {
   if (bytes <= fewBytes || bytes > constants.MAX_LENGTH) return new ArrayBuffer(bytes); // or the error that says why not
-  return Buffer.allocUnsafeSlow(bytes).buffer as ArrayBuffer;
+  return Buffer.allocUnsafeSlow(bytes).buffer;
 }
 
 export class Room {

@@ -40,8 +40,8 @@ static inline void parallel_for(int64_t count, F&& fn) {
 // Waits until *counter is `value`, which tasks that others have claimed will make it.
 void wait_for_count(const std::atomic<int64_t>& counter, int64_t value);
 
-// Calls fn(index, worker) for each index in [0, count), and then next(index, worker) for each in [0, next_count): as two
-// parallel_for, but no worker leaves in between.
+// Calls fn(index, worker) for each index in [0, count), and then next(index, worker) for each in [0, next_count): as
+// two parallel_for, but no worker leaves in between.
 template <class F, class G>
 static inline void parallel_phases(int64_t count, int64_t next_count, int threads, F&& fn, G&& next) {
   std::atomic<int64_t> done{0};

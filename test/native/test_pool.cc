@@ -110,6 +110,30 @@ void check_many_callers() {
   CHECK(wrong == 0, "%d jobs of several callers", wrong.load());
 }
 
+// No task of the second phase begins before all of the first are done, even where one of those takes its time.
+void check_phases() {
+  for (int threads : {1, 2, 3, 8}) {
+    for (int64_t count : {0, 1, 2, 5}) {
+      for (int64_t next_count : {0, 1, 4, 40}) {
+        std::vector<int> first(static_cast<size_t>(count)), second(static_cast<size_t>(next_count));
+        std::atomic<bool> wrong{false};
+        const auto fn = [&](int64_t index, int worker) {
+          if (worker < 0 || worker >= threads) wrong = true;
+          if (index == count / 2) std::this_thread::sleep_for(microseconds(index % 2 ? 400 : 50));
+          ++first[static_cast<size_t>(index)];
+        };
+        const auto next = [&](int64_t index, int worker) {
+          if (worker < 0 || worker >= threads || first != std::vector<int>(first.size(), 1)) wrong = true;
+          ++second[static_cast<size_t>(index)];
+        };
+        parallel_phases(count, next_count, threads, fn, next);
+        CHECK(!wrong && first == std::vector<int>(first.size(), 1) && second == std::vector<int>(second.size(), 1),
+              "%d threads, %d tasks and then %d", threads, int(count), int(next_count));
+      }
+    }
+  }
+}
+
 void check_pieces() {
   for (int threads : {1, 2, 8}) {
     for (int64_t count : {0, 1, 5, 16, 683}) {
@@ -142,6 +166,7 @@ int main() {
   check_long_tasks();
   check_nested();
   check_many_callers();
+  check_phases();
   check_pieces();
   return finish("pool");
 }
