@@ -2,10 +2,12 @@
 #include <napi.h>
 
 #include "addon/register.h"
+#include "core/freed_memory.h"
 
 namespace sampled_softmax {
 
 static Napi::Object initialize(Napi::Env env, Napi::Object exports) {
+  keep_freed_memory();
   register_runtime(env, exports);
   register_devices(env, exports);
   register_losses(env, exports);
