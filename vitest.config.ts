@@ -14,8 +14,9 @@ const onHost = [
   // They bring devices of their own.
   'test/devices.test.ts',
   'test/device-calls.test.ts',
-  // The bound is of the CPU: a device has copies of what it reads.
+  // Their bounds are of the CPU: a device has copies of what it reads.
   'test/extra-memory.test.ts',
+  'test/page-faults.test.ts',
 ];
 const tooLongIfEmulated = [
   // Thousands of steps of training, of calls that the other files make too.
