@@ -23,6 +23,9 @@ const tooLongIfEmulated = [
   'test/next-word.test.ts',
 ];
 
+// For a test that hangs, not for one that is slow: beside other work on all processors tests of a second took 30.
+const timeouts = { testTimeout: 120_000, hookTimeout: 120_000 };
+
 const device = chooseDevice();
 const emulated = device.kind === 'emulated';
 console.log(`tests with device 'cuda': ${device.kind === 'none' ? 'left out, ' : ''}${device.why}`);
@@ -39,8 +42,7 @@ export default defineConfig({
           exclude: onDevices,
           // A process per file: a crash of the addon then ends one file's tests and names it.
           pool: 'forks',
-          testTimeout: 30_000,
-          hookTimeout: 30_000,
+          ...timeouts,
           typecheck: {
             enabled: true,
             include: ['test/**/*.test-d.ts'],
@@ -59,8 +61,7 @@ export default defineConfig({
                 include,
                 exclude: [...onHost, ...(emulated ? tooLongIfEmulated : [])],
                 pool: 'forks' as const,
-                testTimeout: 120_000,
-                hookTimeout: 120_000,
+                ...timeouts,
                 env: device.environment,
                 ...(emulated ? { globalSetup: './test/cuda-project/build.ts', setupFiles: './test/cuda-project/findings.ts' } : {}),
               },

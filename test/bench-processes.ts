@@ -13,7 +13,7 @@ export interface BenchRun {
 export function runBench(args: readonly string[], environment: Record<string, string> = {}): Promise<BenchRun> {
   return new Promise((resolve) => {
     const env = { ...process.env, ...environment };
-    execFile(process.execPath, ['--import', 'tsx', main, ...args], { env, timeout: 60_000 }, (error, stdout, stderr) => {
+    execFile(process.execPath, ['--import', 'tsx', main, ...args], { env, timeout: 100_000 }, (error, stdout, stderr) => {
       resolve({ code: error === null ? 0 : Number(error.code ?? -1), stdout, stderr });
     });
   });

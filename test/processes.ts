@@ -2,7 +2,6 @@
 import { execFile } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { Worker } from 'node:worker_threads';
-import { sized } from './device.ts';
 
 export const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
@@ -17,14 +16,9 @@ export interface Ended {
 export function inProcess(body: string, environment: Record<string, string> = {}): Promise<Ended> {
   const script = fileURLToPath(new URL('./run-with-package.mjs', import.meta.url));
   return new Promise((resolve) => {
-    execFile(
-      process.execPath,
-      [script, body],
-      { env: { ...process.env, ...environment }, timeout: sized(25_000, 100_000) },
-      (error, stdout, stderr) => {
-        resolve({ code: error ? (error.code ?? null) : 0, signal: error?.signal ?? null, output: stdout + stderr });
-      },
-    );
+    execFile(process.execPath, [script, body], { env: { ...process.env, ...environment }, timeout: 100_000 }, (error, stdout, stderr) => {
+      resolve({ code: error ? (error.code ?? null) : 0, signal: error?.signal ?? null, output: stdout + stderr });
+    });
   });
 }
 
