@@ -6,6 +6,7 @@
 #include <atomic>
 #include <chrono>
 #include <condition_variable>
+#include <deque>
 #include <mutex>
 #include <system_error>
 #include <thread>
@@ -18,7 +19,8 @@ namespace {
 
 // Waking a sleeping thread costs about 5 to 50 us, a step of a small model 50: so workers look for the next job for
 // about as long as a training loop needs between two steps before they sleep. No longer: a spinning pool would take a
-// core from the event loop.
+// core from the event loop, and so does one whose workers wake for jobs that want fewer: after setThreads(8),
+// setThreads(2) and small steps on two cores, each took four times as long.
 constexpr auto kSpin = std::chrono::microseconds(200);
 
 struct Job {
@@ -44,9 +46,10 @@ struct State {
 struct Pool {
   std::mutex owner;  // held by the caller whose job the workers run
   std::mutex mutex;  // of those who sleep
-  std::condition_variable wake, done;
-  int started = 0;              // worker threads in existence; the owner's
-  std::atomic<int> threads{0};  // as set; 0: not yet known
+  std::condition_variable done;
+  std::deque<std::condition_variable> wake;  // of each worker, from number 1 on
+  int started = 0;                           // worker threads in existence; the owner's
+  std::atomic<int> threads{0};               // as set; 0: not yet known
 
   // In one line, so that a worker that joins has to wait for a line once (200 ns) and not three times. The job is
   // written while nobody is inside and the state is not open.
@@ -107,10 +110,10 @@ void run_share(Pool& p, int worker) {
   }
 }
 
-// Whether this worker may run the job of `state`, which it then has to leave.
-bool join(Pool& p, uint64_t state, int worker) {
+// Whether a worker that it wants may run the job of `state`, which it then has to leave.
+bool join(Pool& p, uint64_t state) {
   const uint64_t generation = State::generation(state);
-  while (State::generation(state) == generation && (state & State::kOpen) && worker <= State::wanted(state)) {
+  while (State::generation(state) == generation && (state & State::kOpen)) {
     if (p.state.compare_exchange_weak(state, state + State::kOneInside, std::memory_order_acquire)) return true;
   }
   return false;
@@ -123,21 +126,21 @@ void leave(Pool& p) {
   p.done.notify_one();
 }
 
-void work(Pool* p, int worker) {
+void work(Pool* p, int worker, std::condition_variable* wake) {
   inside_job = true;
   uint64_t seen = 0;
   for (;;) {
     uint64_t state = 0;
     const auto new_job = [&] {
       state = p->state.load(std::memory_order_acquire);
-      return State::generation(state) != seen;
+      return State::generation(state) != seen && worker <= State::wanted(state);
     };
     if (!look_for(new_job)) {
       std::unique_lock<std::mutex> lock(p->mutex);
-      wait_for(p->wake, lock, new_job);
+      wait_for(*wake, lock, new_job);
     }
     seen = State::generation(state);
-    if (!join(*p, state, worker)) continue;
+    if (!join(*p, state)) continue;
     run_share(*p, worker);
     leave(*p);
   }
@@ -175,7 +178,8 @@ void parallel_for_erased(int64_t count, int threads, ParallelBody body, void* co
   const int helpers = static_cast<int>(std::min<int64_t>(threads - 1, count - 1));
   while (p.started < helpers) {
     try {
-      std::thread(work, &p, p.started + 1).detach();
+      if (static_cast<int>(p.wake.size()) == p.started) p.wake.emplace_back();
+      std::thread(work, &p, p.started + 1, &p.wake.back()).detach();
     } catch (const std::system_error&) {
       break;  // no more threads to be had: go on with those that there are
     }
@@ -184,12 +188,13 @@ void parallel_for_erased(int64_t count, int threads, ParallelBody body, void* co
   p.job = {body, context, count};
   p.next.store(0, std::memory_order_relaxed);
   const uint64_t generation = State::generation(p.state.load(std::memory_order_relaxed)) + 1;
+  const int wanted = std::min(helpers, p.started);
   {
     // A worker looks at the state under this mutex before it sleeps.
     std::lock_guard<std::mutex> lock(p.mutex);
-    p.state.store(State::of(generation, std::min(helpers, p.started)), std::memory_order_release);
+    p.state.store(State::of(generation, wanted), std::memory_order_release);
   }
-  p.wake.notify_all();
+  for (int i = 0; i < wanted; ++i) p.wake[static_cast<size_t>(i)].notify_one();
   inside_job = true;
   run_share(p, 0);
   inside_job = false;

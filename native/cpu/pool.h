@@ -37,7 +37,7 @@ static inline void parallel_for(int64_t count, F&& fn) {
   parallel_for(count, pool_threads(), fn);
 }
 
-// Waits until *counter is `value`, which tasks that others have claimed will make it.
+// Waits until the counter is `value`, which tasks that others have claimed will make it.
 void wait_for_count(const std::atomic<int64_t>& counter, int64_t value);
 
 // Calls fn(index, worker) for each index in [0, count), and then next(index, worker) for each in [0, next_count): as

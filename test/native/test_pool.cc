@@ -1,11 +1,19 @@
 // The pool of threads: every index once, nobody inside when parallel_for has returned, whether its workers look for the
 // next job, have gone to sleep, or are late.
+#include <algorithm>
 #include <atomic>
 #include <chrono>
+#include <filesystem>
+#include <fstream>
 #include <random>
+#include <string>
 #include <thread>
 #include <utility>
 #include <vector>
+
+#if defined(__linux__)
+#include <unistd.h>
+#endif
 
 #include "check.h"
 #include "cpu/pool.h"
@@ -80,6 +88,45 @@ void check_long_tasks() {
     }
   }
 }
+
+#if defined(__linux__)
+// Time on a processor so far of all threads of the process but those.
+long long time_of_others(const std::vector<pid_t>& those) {
+  long long total = 0;
+  for (const auto& task : std::filesystem::directory_iterator("/proc/self/task")) {
+    const pid_t id = static_cast<pid_t>(std::stol(task.path().filename().string()));
+    long long time = 0;
+    if (std::find(those.begin(), those.end(), id) != those.end()) continue;
+    if (std::ifstream file(task.path() / "schedstat"); file >> time) total += time;
+  }
+  return total;
+}
+
+// Workers that a job does not want sleep through it: the others' jobs come at any pace.
+void check_unwanted() {
+  if (!std::filesystem::exists("/proc/self/schedstat")) return;
+  Counted all(64, 8);
+  all.run(8, [](int64_t, int) { std::this_thread::sleep_for(microseconds(50)); });
+  bool slept = false;
+  for (int attempt = 0; attempt < 1000 && !slept; ++attempt) {
+    std::vector<pid_t> wanted(2, gettid());
+    const auto jobs = [&] {
+      for (int job = 0; job < 20; ++job) {
+        Counted two(2, 2);
+        two.run(2, [&](int64_t, int worker) {
+          wanted[static_cast<size_t>(worker)] = gettid();
+          std::this_thread::sleep_for(microseconds(20));
+        });
+      }
+    };
+    jobs();
+    const long long before = time_of_others(wanted);
+    jobs();
+    slept = time_of_others(wanted) == before;
+  }
+  CHECK(slept, "6 workers, jobs for 2 threads");
+}
+#endif
 
 void check_nested() {
   std::vector<int> inner(64);
@@ -164,6 +211,9 @@ int main() {
   check_counts();
   check_jobs_in_a_row();
   check_long_tasks();
+#if defined(__linux__)
+  check_unwanted();
+#endif
   check_nested();
   check_many_callers();
   check_phases();
