@@ -126,7 +126,7 @@ export interface NativeDevices {
   cudaDevices(): NativeCudaDevice[];
   /** What a look has found; null where nobody has looked. Never looks. */
   cudaSoFar(): { readonly available: boolean; readonly reason: string } | null;
-  /** Of the devices that have been used. */
+  /** Of the host, and of the devices that have been used. */
   releaseMemory(): void;
 }
 

@@ -46,8 +46,9 @@ export function devices(): Device[] {
 }
 
 /**
- * Gives memory that devices keep for later calls back to them. Later calls take it anew, so this is for programs that
- * leave the device to others for a while. Without effect where no device has been used; it looks for none.
+ * Gives memory that is kept for later calls back: on the host up to 128 MiB that the largest call worked in, and what
+ * glibc keeps of freed memory; on devices that have been used, what they keep. Later calls take it anew, so this is for
+ * programs that leave memory to others for a while.
  *
  * @throws SampledSoftmaxError `ERR_DEVICE_FAILED`, `ERR_NATIVE_LOAD`, `ERR_ENVIRONMENT`
  */

@@ -9,6 +9,8 @@
 #include <memory>
 #include <mutex>
 
+#include "core/freed_memory.h"
+
 namespace sampled_softmax {
 namespace {
 
@@ -122,11 +124,12 @@ Status default_device(int64_t* number) {
                        text);
 }
 
-Status release_device_memory() {
-  const Status status = cpu_backend().release_memory();
+Status release_kept_memory() {
   const CudaLook* look = cuda_look_so_far();
-  if (!status.ok() || !look || !look->backend) return status;
-  return look->backend->release_memory();
+  const Status on_cpu = cpu_backend().release_memory();
+  const Status on_devices = look && look->backend ? look->backend->release_memory() : Status{};
+  release_freed_memory();
+  return on_cpu.ok() ? on_devices : on_cpu;
 }
 
 }  // namespace sampled_softmax

@@ -35,6 +35,6 @@ DeviceOfBackend find_device(int64_t number);
 Status default_device(int64_t* number);
 
 // Of those backends that have been used.
-Status release_device_memory();
+Status release_kept_memory();
 
 }  // namespace sampled_softmax

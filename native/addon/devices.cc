@@ -45,7 +45,7 @@ Napi::Value cuda_so_far(const Napi::CallbackInfo& call) {
 }
 
 Napi::Value release_memory(const Napi::CallbackInfo& call) {
-  throw_if_error(call.Env(), release_device_memory());
+  throw_if_error(call.Env(), release_kept_memory());
   return call.Env().Undefined();
 }
 

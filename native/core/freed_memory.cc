@@ -3,6 +3,10 @@
 #include <cstddef>
 #include <cstdlib>
 
+#if defined(__GLIBC__)
+#include <malloc.h>
+#endif
+
 namespace sampled_softmax {
 
 // V8 frees the results of a training loop by the hundred. glibc gives what is then free at the end of its heap back to
@@ -19,6 +23,12 @@ void keep_freed_memory() {
     return true;
   }();
   (void)done;
+#endif
+}
+
+void release_freed_memory() {
+#if defined(__GLIBC__)
+  malloc_trim(0);
 #endif
 }
 

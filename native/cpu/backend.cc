@@ -88,7 +88,10 @@ Status device_info(int32_t, DeviceInfo* info) {
   return {};
 }
 
-Status release_memory() { return {}; }
+Status release_memory() {
+  Scratch::release_kept();
+  return {};
+}
 
 }  // namespace
 

@@ -37,11 +37,10 @@ void prefer_huge_pages(void* data, size_t bytes) {
 Status Scratch::allocate() {
   {
     std::lock_guard<std::mutex> lock(kept_mutex);
-    if (kept_block && kept_size >= bytes_) {
-      block_ = std::exchange(kept_block, nullptr);
-      size_ = std::exchange(kept_size, 0);
-    }
+    block_ = std::exchange(kept_block, nullptr);
+    size_ = std::exchange(kept_size, 0);
   }
+  if (size_ < bytes_) std::free(std::exchange(block_, nullptr));
   if (!block_) {
     const size_t align = bytes_ >= 2 * kHugePage ? kHugePage : kAlign;
     size_ = (bytes_ + align - 1) / align * align;
@@ -56,6 +55,12 @@ Status Scratch::allocate() {
     std::memcpy(parts_[i].pointer, &address, sizeof address);
   }
   return {};
+}
+
+void Scratch::release_kept() {
+  std::lock_guard<std::mutex> lock(kept_mutex);
+  std::free(std::exchange(kept_block, nullptr));
+  kept_size = 0;
 }
 
 Scratch::~Scratch() {

@@ -27,6 +27,9 @@ class Scratch {
   // Sets the pointers.
   Status allocate();
 
+  // Frees the block that is kept for the next call.
+  static void release_kept();
+
  private:
   static constexpr size_t kAlign = 64;
   struct Part {

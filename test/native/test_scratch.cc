@@ -24,6 +24,13 @@ int main() {
     if (round == 0) first_block = a;
     CHECK(round == 0 || first_block == a, "the block of the call before is used again");
   }
+  Scratch::release_kept();
+  {
+    Scratch scratch;
+    char* small = nullptr;
+    scratch.plan(small, 100);
+    CHECK(scratch.allocate().ok() && small != first_block, "the block was released");
+  }
   Scratch impossible;
   double* nothing = nullptr;
   impossible.plan(nothing, int64_t{1} << 56);
