@@ -63,6 +63,7 @@ describe.runIf(existsSync('/proc/self/clear_refs'))('the extra memory of a call'
     ['many samples', { batch: 256, dim: 16, numSampled: 500_000, numClasses: 600_000, gradients: merged }],
     ['long rows', { batch: 64, dim: 8192, numSampled: 512, numClasses: 3000, gradients: sparse }],
     ['very long rows', { batch: 64, dim: 300_000, numSampled: 10, numClasses: 100, gradients: merged }],
+    ['no gradients of many rows', { batch: 60_000, dim: 1, numSampled: 20_000, numClasses: 30_000, gradients: false }],
     ['no gradients', { batch: 4096, dim: 32, numSampled: 100_000, numClasses: 200_000, gradients: false }],
   ])('is within its bound with %s', (_, shape) => {
     const limit = 2 * shape.numSampled * shape.dim * 4 + 64 * 2 ** 20;

@@ -23,7 +23,7 @@ constexpr int64_t kLongestRow = 32768;
 // Uses of class rows that are added to shared rows at a time, and columns whose sums wait for that: it takes up to 32
 // bytes for each use.
 constexpr int64_t kMostUses = int64_t{1} << 17;
-// Of drivers that have the state of all labels at hand where others have a block's.
+// Labels whose state is at hand: 8 bytes each.
 constexpr int64_t kMostLabels = kMiB;
 constexpr int64_t kMostTogether = 4;  // consecutive strips that a task has at hand; Step::true_terms counts on it
 

@@ -40,8 +40,10 @@ void Step<T>::write_bias_gradients(int64_t first, int64_t last) {
   const int64_t labels = p.batch * p.num_true;
   const double* column_sums = column_bias_gradients - first_column;
   if (!g.merged && !full) {
-    for (int64_t use = std::max(first, labels); use < last; ++use)
-      values[row_of_use(p, full, g, use)] = static_cast<T>(column_sums[use - labels]);
+    for (int64_t use = std::max(first, labels); use < last; ++use) {
+      T& value = values[row_of_use(p, full, g, use)];
+      value = static_cast<T>(column_sums[use - labels] + (adds_column_biases ? static_cast<double>(value) : 0));
+    }
     return;
   }
   const IdVector order =

@@ -87,7 +87,8 @@ void Step<T>::add_column_biases(int64_t begin, int64_t count, const double* sums
 
 template <class T>
 void Step<T>::add_column_gradients(const Columns<T>& columns, const T* e, int64_t strip_stride, int64_t first,
-                                   int64_t n, const T* panels, int64_t panel_stride, T* weight_rows, bool add) {
+                                   int64_t n, const T* panels, int64_t panel_stride, T* weight_rows, bool add,
+                                   bool add_biases) {
   const auto sum_tiles = [&](int64_t t0, int64_t t1, int) {
     if (aborted()) return;
     const int64_t begin = t0 * MR, count = std::min(t1 * MR, columns.count) - begin;
@@ -100,7 +101,7 @@ void Step<T>::add_column_gradients(const Columns<T>& columns, const T* e, int64_
     if (column_bias_gradients) {
       double sums[kMostColumnsPerTask];
       k.column_sums(et, strip_stride, count, n, scale_of(first), sums);
-      add_column_biases(columns.begin + begin, count, sums, first > 0);
+      add_column_biases(columns.begin + begin, count, sums, add_biases);
     }
   };
   parallel_pieces(tiles_of(columns.count), threads, kMostTilesToSum, kFewestTilesToSum, sum_tiles);
@@ -116,7 +117,7 @@ void Step<T>::add_column_gradients(const Columns<T>& columns, const T* e, int64_
   template void Step<T>::pack_tiles(const Columns<T>&, int64_t, int64_t, int);                                  \
   template void Step<T>::pack_columns(const Columns<T>&);                                                       \
   template void Step<T>::add_column_gradients(const Columns<T>&, const T*, int64_t, int64_t, int64_t, const T*, \
-                                              int64_t, T*, bool);
+                                              int64_t, T*, bool, bool);
 INSTANTIATE(float)
 INSTANTIATE(double)
 #undef INSTANTIATE

@@ -48,15 +48,16 @@ struct Ranged {
 
   T *inputs = nullptr, *worker_tiles = nullptr, *worker_offset = nullptr, *worker_panels = nullptr, *unmerged = nullptr;
   double* worker_scale = nullptr;
-  T *max = nullptr, *base = nullptr;  // [ranges][rows]; [blocks][rows], the largest when the block was taken
-  double* sum = nullptr;              // [ranges][rows]
-  T* input_sums = nullptr;            // [ranges][strips][D + MR][NR]; null where input gradients are not wanted
-  T* e = nullptr;                     // [blocks][strips][kColumns][NR]; each worker's own block without gradients
+  T* max = nullptr;         // [ranges][rows]
+  T* base = nullptr;        // [blocks][rows], the largest when the block was taken; null without gradients
+  double* sum = nullptr;    // [ranges][rows]
+  T* input_sums = nullptr;  // [ranges][strips][D + MR][NR]; null where input gradients are not wanted
+  T* e = nullptr;           // [blocks][strips][kColumns][NR]; without gradients a strip's of each worker
 
   int64_t begin_of(int64_t block) const { return std::min(block * kColumns, p.num_sampled); }
   int64_t columns_of(int64_t block) const { return begin_of(block + 1) - begin_of(block); }
   int64_t first_block(int64_t range) const { return blocks * range / ranges; }
-  T* block_e(int64_t block, int worker) const { return e + (s.wants_gradients ? block : worker) * s.strips() * stride; }
+  T* block_e(int64_t block) const { return e + block * s.strips() * stride; }
   Status plan();
   void start_strip(int64_t strip, int worker);
   void take_range(int64_t range, int worker);
@@ -74,8 +75,8 @@ Status Ranged<T>::plan() {
   scratch.plan(worker_offset, s.threads * kColumns);
   scratch.plan(max, ranges * rows);
   scratch.plan(sum, ranges * rows);
-  scratch.plan(base, blocks * rows);
-  scratch.plan(e, (s.wants_gradients ? blocks : s.threads) * s.strips() * stride);
+  scratch.plan(e, (s.wants_gradients ? blocks * s.strips() : s.threads) * stride);
+  if (s.wants_gradients) scratch.plan(base, blocks * rows);
   if (p.input_gradients) scratch.plan(input_sums, ranges * s.strips() * sums_size);
   if (p.weight_gradients.values) {
     scratch.plan(worker_panels, s.threads * rows * s.padded_dim);
@@ -103,7 +104,7 @@ void Ranged<T>::take_range(int64_t range, int worker) {
     const int64_t count = columns_of(block), padded = s.tiles_of(count) * s.MR;
     s.pack_tiles({begin_of(block), count, tiles, offset}, 0, s.tiles_of(count), worker);
     for (int64_t strip = 0; strip < s.strips(); ++strip) {
-      T* z = block_e(block, worker) + strip * stride;
+      T* z = s.wants_gradients ? block_e(block) + strip * stride : e + worker * stride;
       const bool last = strip + 1 == s.strips() && block + 1 == first_block(range + 1);
       s.k.logits(tiles, count, inputs + strip * strip_size, s.rows_of(strip), dim, offset, z,
                  s.wants_gradients && !last ? s.lines_of(z + stride, stride) : Touch{});
@@ -128,7 +129,7 @@ void Ranged<T>::take_logits(int64_t range, int64_t block, int64_t strip, T* z) {
   bool raised = false;
   std::copy(largest, largest + s.NR, before);
   s.k.row_max(z, count, largest);
-  std::copy(largest, largest + s.NR, base + block * rows + row);
+  if (base) std::copy(largest, largest + s.NR, base + block * rows + row);
   for (int r = 0; r < s.NR; ++r) {
     const double by = share_of(before[r], largest[r]);
     raised = raised || by != 1;
@@ -183,7 +184,7 @@ void Ranged<T>::add_class_gradients(int64_t first_block, int64_t end_block, int 
   for (int64_t block = first_block; block < end_block; ++block) {
     if (s.aborted()) return;
     const int64_t begin = begin_of(block), count = columns_of(block);
-    const T* et = block_e(block, worker);
+    const T* et = block_e(block);
     for (int64_t r = 0; r < rows; ++r) {
       const bool scaled = p.loss != Loss::logistic && r < p.batch;
       scale[r] = s.scale[r] * (scaled ? share_of(base[block * rows + r], s.max[r]) : 1);

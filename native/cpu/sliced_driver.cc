@@ -31,7 +31,9 @@ struct Sliced {
         slices((p.dim + kSlice - 1) / kSlice),
         shares(std::clamp<int64_t>(slices, 1, kMostShares)),
         block(std::clamp<int64_t>(
-            kLogitsWanted / std::max<int64_t>(shares * stride * static_cast<int64_t>(sizeof(T)), 1), 1, kMostStrips)),
+            std::min(kLogitsWanted / std::max<int64_t>(shares * stride * static_cast<int64_t>(sizeof(T)), 1),
+                     kMostLabels / (p.num_true * NR)),
+            1, kMostStrips)),
         panel_stride(block * NR * NR) {}
 
   Step<T>& s;
@@ -231,11 +233,13 @@ Status run_sliced(Step<T>& s) {
                    [&](int64_t slice, int worker) { sliced.add_gradients(first, n, slice, worker); });
     }
     if (s.column_bias_gradients) {
-      s.add_column_gradients({0, p.num_sampled}, sliced.z, sliced.stride, first, n, nullptr, 0, nullptr, false);
+      s.add_column_gradients({0, p.num_sampled}, sliced.z, sliced.stride, first, n, nullptr, 0, nullptr, false,
+                             first > 0);
     }
+    s.finish_labels(first + n);
   }
   if (s.aborted()) return Status::error(Code::aborted, "aborted");
-  if (s.wants_gradients) s.finish_class_gradients(0, s.uses(), sliced.unmerged);
+  if (s.wants_gradients) s.finish_class_gradients(s.first_label, s.uses(), sliced.unmerged);
   return {};
 }
 

@@ -40,7 +40,7 @@ void Step<T>::plan_rows(int64_t strips_at_hand, int64_t columns_at_hand, bool at
   scratch.plan(scale, rows);
   const int64_t labels = p.batch * p.num_true, own = threads * kMostTogether * NR * p.num_true;
   const bool outlast = full || p.weight_gradients.merged || p.bias_gradients.merged;
-  const int64_t at_hand = at_once ? std::min(labels, kMostUses + rows * p.num_true) : labels;
+  const int64_t at_hand = std::min(labels, kMostUses + rows * p.num_true);
   const bool its_own = at_once && !outlast && own < at_hand;
   scratch.plan(its_own ? worker_true_terms : all_true_terms, its_own ? own : at_hand);
   if (p.bias_gradients.values) scratch.plan(column_bias_gradients, columns_at_hand);

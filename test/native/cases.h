@@ -215,14 +215,15 @@ void for_each_rising_case(uint32_t& seed, Compare&& compare) {
   }
 }
 
-// The same for more labels, and for more columns, than are added to shared rows at a time.
+// The same for more labels, for more columns, and for more of both, than are added to shared rows at a time.
 template <class Compare>
 void for_each_large_case(uint32_t& seed, Compare&& compare) {
-  const Shape labels{2300, 1, 2, 60, 50}, columns{1, 1, 140'000, 1, 150'001};
+  const Shape labels{2300, 1, 2, 60, 50}, columns{1, 1, 140'000, 1, 150'001}, both{20, 1, 135'000, 70'000, 140'000};
   for (DType stored : {DType::float32, DType::bfloat16}) {
     Options o;
-    o.mode = GradientMode::merged;
     o.stored = stored;
+    compare(labels, o, seed++);
+    o.mode = GradientMode::merged;
     compare(labels, o, seed++);
     o.full = true;
     compare(labels, o, seed++);
@@ -235,6 +236,10 @@ void for_each_large_case(uint32_t& seed, Compare&& compare) {
   o.mode = GradientMode::merged;
   o.repeats = true;
   compare(columns, o, seed++);
+  o.hits = HitMask::keep;
+  compare(both, o, seed++);
+  o.mode = GradientMode::sparse;
+  compare(both, o, seed++);
 }
 
 }  // namespace sampled_softmax

@@ -51,11 +51,11 @@ inline Reference reference(const SampledProblem& p, bool full) {
     for (int64_t s = 0; s < S; ++s) {
       const int64_t id = p.sampled ? p.sampled[s] : s;
       bool hit = false;
-      for (int64_t j = 0; j < T; ++j) hit = hit || p.labels[i * T + j] == id;
+      for (int64_t j = 0; p.hits != HitMask::keep && j < T; ++j) hit = hit || p.labels[i * T + j] == id;
       for (int64_t later = s + 1; p.hits == HitMask::last && later < S; ++later) hit = hit && p.sampled[later] != id;
       double z = logit(i, id);
       if (p.subtract_log_q) z -= std::log(p.sampled_expected_count[s]);
-      columns.push_back({id, full ? id : B * T + s, z, 0, p.hits == HitMask::keep || !hit});
+      columns.push_back({id, full ? id : B * T + s, z, 0, !hit});
     }
     double max = -INFINITY, total = 0, loss = 0;
     for (const Column& c : columns) {
