@@ -1,12 +1,13 @@
 /** The demo as a user runs it: a process with flags, on a folder of tiny texts. */
 import { spawnSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, lstatSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { buildCorpus, split } from '../examples/next-word/corpus.ts';
 import { nearestRows } from '../examples/next-word/neighbours.ts';
+import { readOptions } from '../examples/next-word/options.ts';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const folder = mkdtempSync(join(tmpdir(), 'next-word-'));
@@ -15,7 +16,7 @@ const unreadable = join(folder, 'unreadable');
 const out = join(folder, 'words.safetensors');
 
 const demo = (...args: string[]): { status: number | null; stdout: string; stderr: string } =>
-  spawnSync(process.execPath, ['--import', 'tsx', 'examples/next-word.ts', ...args], { cwd: root, encoding: 'utf8' });
+  spawnSync(process.execPath, ['--import', 'tsx', 'examples/next-word.ts', ...args], { cwd: root, encoding: 'utf8', timeout: 120_000 });
 
 /** Twelve texts of proverbs in a changing order: a history tells much about the next word, frequencies tell little. */
 const proverbs = [
@@ -30,7 +31,9 @@ const proverbs = [
 
 beforeAll(() => {
   mkdirSync(texts);
-  mkdirSync(join(unreadable, 'a-folder.txt'), { recursive: true });
+  mkdirSync(unreadable);
+  mkdirSync(join(folder, 'a-folder.txt'));
+  symlinkSync('nowhere', join(unreadable, 'x.txt'));
   for (let file = 0; file < 12; file++) {
     const lines = Array.from({ length: 60 }, (_, i) => proverbs[(i * i + file * i) % proverbs.length]);
     writeFileSync(join(texts, `${String(file).padStart(2, '0')}.txt`), `${lines.join('. ')}.\n`);
@@ -60,7 +63,7 @@ describe('the flags', () => {
     [['--text'], '--text'],
     [['--text', '/no/such/folder'], "--text: '/no/such/folder' is no folder"],
     [['--text', folder], 'holds 0 .txt files'],
-    [['--text', unreadable], '--text: EISDIR'],
+    [['--text', unreadable], `'${join(unreadable, 'x.txt')}'`],
     [['--epochs', '0'], "--epochs: expected a whole number from 1 to 2147483647, got '0'"],
     [['--dim', '1.5'], "--dim: expected a whole number from 1 to 4096, got '1.5'"],
     [['--seed', 'x'], "--seed: expected a whole number from 0 to 2147483647, got 'x'"],
@@ -68,12 +71,33 @@ describe('the flags', () => {
     [['--loss', 'hinge'], "--loss: expected one of sampled-softmax, nce, sampled-logistic, negative-sampling, got 'hinge'"],
     [['--out', '/no/such/folder/x'], "--out: '/no/such/folder/x' cannot be written"],
     [['--out', folder], 'is a folder'],
+    [['--out='], "--out: expected the name of a file, got ''"],
+    [['--out', '/proc/x'], "--out: '/proc/x' cannot be written: ENOENT: no such file or directory"],
+    [['--out', join(folder, 'x'.repeat(300))], 'cannot be written: ENAMETOOLONG: name too long'],
   ])('%j ends with one line and exit code 2', (args, message) => {
     const { status, stdout, stderr } = demo(...args);
     expect(stderr).toContain(message);
     expect(stderr).toMatch(/^next-word: [^\n]+\n$/);
     expect(stdout).toBe('');
     expect(status).toBe(2);
+  });
+
+  it('trying --out leaves what is there as it was', () => {
+    const kept = join(folder, 'kept');
+    const absent = join(folder, 'absent');
+    const link = join(folder, 'link');
+    writeFileSync(kept, 'contents');
+    symlinkSync(absent, link);
+    for (const file of [kept, absent, link]) readOptions(['--out', file]);
+    expect(readFileSync(kept, 'utf8')).toBe('contents');
+    expect(existsSync(absent)).toBe(false);
+    expect(lstatSync(link).isSymbolicLink()).toBe(true);
+  });
+
+  it('trying --out does not wait for the reader of a named pipe', () => {
+    const pipe = join(folder, 'pipe');
+    spawnSync('mkfifo', [pipe]);
+    expect(demo('--text', texts, '--sampled', '5000', '--out', pipe).stderr).toContain('--sampled');
   });
 });
 
@@ -104,6 +128,13 @@ describe('a run on a folder of texts', () => {
     expect(tensors['embeddings']).toEqual({ dtype: 'F32', shape: [words.length, 8], data_offsets: [0, words.length * 32] });
     const end = Math.max(...Object.values(tensors).flatMap(({ data_offsets }) => data_offsets));
     expect(file.length).toBe(8 + headerLength + end);
+  });
+
+  it('ends with one line and exit code 2 where the file cannot be written after all', () => {
+    const { status, stdout, stderr } = train('--epochs', '1', '--out', '/dev/full');
+    expect(stdout).toContain('this model');
+    expect(stderr).toBe("next-word: --out: '/dev/full' cannot be written: ENOSPC: no space left on device\n");
+    expect(status).toBe(2);
   });
 
   it('gives the same file for the same seed, and another for another', () => {

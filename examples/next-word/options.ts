@@ -1,9 +1,8 @@
 /** The command line: what may be said, what it means, and one clear line for what is wrong. */
-import { accessSync, constants, statSync } from 'node:fs';
-import { dirname } from 'node:path';
+import { closeSync, openSync, realpathSync, rmSync, statSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { lossNames, type LossName } from './train.ts';
-import { UsageError } from './usage-error.ts';
+import { cannotBeWritten, UsageError } from './usage-error.ts';
 
 export interface Options {
   /** Folder of `.txt` files; undefined: the State of the Union addresses. */
@@ -98,13 +97,18 @@ function checkFolder(folder: string): void {
   }
 }
 
-/** Said before the training, which would be lost otherwise. */
+/** Tried before the training, which would be lost otherwise: access(2) grants root what opening then refuses. */
 function checkWritable(file: string): void {
-  const target = statSync(file, { throwIfNoEntry: false });
-  if (target?.isDirectory()) throw new UsageError(`--out: '${file}' is a folder`);
+  if (file === '') throw new UsageError("--out: expected the name of a file, got ''");
   try {
-    accessSync(target ? file : dirname(file), constants.W_OK);
-  } catch {
-    throw new UsageError(`--out: '${file}' cannot be written`);
+    const target = statSync(file, { throwIfNoEntry: false });
+    if (target?.isDirectory()) throw new UsageError(`--out: '${file}' is a folder`);
+    // Opening a named pipe waits for its reader, and closing it sends the reader away.
+    if (target?.isFIFO()) return;
+    closeSync(openSync(file, 'a'));
+    // Behind a link that led nowhere, what is new is not the link.
+    if (!target) rmSync(realpathSync(file));
+  } catch (error) {
+    throw error instanceof UsageError ? error : cannotBeWritten(file, error);
   }
 }

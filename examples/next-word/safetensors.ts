@@ -4,6 +4,7 @@
  */
 import { writeFileSync } from 'node:fs';
 import { endianness } from 'node:os';
+import { cannotBeWritten } from './usage-error.ts';
 
 export interface Tensor {
   readonly data: Float32Array;
@@ -31,5 +32,10 @@ export function writeSafetensors(
   const padding = Buffer.alloc(-json.length & 7, ' ');
   const length = Buffer.alloc(8);
   length.writeBigUInt64LE(BigInt(json.length + padding.length));
-  writeFileSync(file, Buffer.concat([length, json, padding, ...parts]));
+  const contents = Buffer.concat([length, json, padding, ...parts]);
+  try {
+    writeFileSync(file, contents);
+  } catch (error) {
+    throw cannotBeWritten(file, error);
+  }
 }
