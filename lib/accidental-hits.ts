@@ -40,8 +40,9 @@ const largestFloat32 = 3.4028234663852886e38;
  */
 export function computeAccidentalHits(options: AccidentalHitsOptions): AccidentalHits {
   checkOptions('computeAccidentalHits', options, ['trueClasses', 'sampledCandidates', 'numTrue', 'compat']);
-  const numTrue = options.numTrue === undefined ? 1 : checkInteger('numTrue', options.numTrue, 1, 2 ** 31 - 1);
-  const lastOnly = options.compat !== undefined && checkChoice('compat', options.compat, ['tensorflow']) === 'tensorflow';
+  const { numTrue: stated, compat } = options;
+  const numTrue = stated === undefined ? 1 : checkInteger('numTrue', stated, 1, 2 ** 31 - 1);
+  const lastOnly = compat !== undefined && checkChoice('compat', compat, ['tensorflow']) === 'tensorflow';
   const trueClasses = readIds('trueClasses', options.trueClasses);
   batchOf('trueClasses', trueClasses.ids.length, trueClasses.shape, numTrue);
   const sampled = readIds('sampledCandidates', options.sampledCandidates);

@@ -27,6 +27,13 @@ export type Values =
   | { readonly data: Float32Array | Float64Array | Float16ArrayLike; readonly shape: readonly number[]; readonly dtype?: DType }
   | { readonly data: Uint16Array; readonly shape: readonly number[]; readonly dtype: 'float16' | 'bfloat16' };
 
+/** Counts and upstream gradients: plain numbers, or values of 32 or 64 bits. */
+export type Numbers =
+  | readonly number[]
+  | Float32Array
+  | Float64Array
+  | { readonly data: Float32Array | Float64Array; readonly shape: readonly number[]; readonly dtype?: 'float32' | 'float64' };
+
 /** Class ids. A plain array must hold safe integers. */
 export type Ids =
   | Int32Array
@@ -53,32 +60,49 @@ const getter = (key: PropertyKey): (() => unknown) =>
   Object.getOwnPropertyDescriptor(Object.getPrototypeOf(Int8Array.prototype), key)?.get as () => unknown;
 const tagGetter = getter(Symbol.toStringTag);
 const bufferGetter = getter('buffer');
+const offsetGetter = getter('byteOffset');
+const bytesGetter = getter('byteLength');
 const lengthGetter = getter('length');
 
 /** `'Float32Array'` and so on, of typed arrays of any realm; undefined for everything else, whatever it calls itself. */
-const typedArrayName = (value: unknown): string | undefined => tagGetter.call(value) as string | undefined;
+export const typedArrayName = (value: unknown): string | undefined => tagGetter.call(value) as string | undefined;
+
+export const bufferOf = (view: ArrayBufferView): ArrayBuffer => bufferGetter.call(view) as ArrayBuffer;
+export const offsetOf = (view: ArrayBufferView): number => offsetGetter.call(view) as number;
+export const bytesOf = (view: ArrayBufferView): number => bytesGetter.call(view) as number;
+/** Elements of a typed array. */
+export const sizeOf = (view: ArrayBufferView): number => lengthGetter.call(view) as number;
 
 /** Throws where the array's buffer was transferred away. Only an empty one can be detached, so this costs nothing otherwise. */
-export function checkAttached(name: string, view: ArrayBufferView & { readonly length: number }): void {
-  if (view.length !== 0) return;
+export function checkAttached(name: string, view: ArrayBufferView): void {
+  if (sizeOf(view) !== 0) return;
   try {
-    new Uint8Array(view.buffer as ArrayBuffer, 0, 0);
+    new Uint8Array(bufferOf(view), 0, 0);
   } catch {
     throw makeError('ERR_DETACHED_BUFFER', `${name}: its buffer has been detached (transferred to another thread?)`);
   }
 }
 
-function readShape(name: string, shape: unknown, length: number): readonly number[] {
-  if (!Array.isArray(shape) || !Array.from(shape as unknown[]).every((n) => Number.isSafeInteger(n) && (n as number) >= 0)) {
-    const shown = Array.isArray(shape) ? `[${Array.from(shape as unknown[], show).join(', ')}]` : show(shape);
+/** Throws where an array no longer has the length that it was read with: getters of other options may have taken its memory. */
+export function checkLength(name: string, view: ArrayBufferView, length: number): void {
+  if (sizeOf(view) === length) return;
+  checkAttached(name, view);
+  throw makeError('ERR_RESIZABLE_BUFFER', `${name}: had ${length} elements when it was read, and now has ${sizeOf(view)}`);
+}
+
+function copyShape(name: string, shape: unknown): readonly number[] {
+  const copy = Array.isArray(shape) ? (Array.from(shape) as number[]) : undefined;
+  if (!copy?.every((n) => Number.isSafeInteger(n) && n >= 0)) {
+    const shown = copy ? `[${copy.map(show).join(', ')}]` : show(shape);
     throw makeError('ERR_INVALID_ARG_TYPE', `${name}.shape: expected an array of non-negative integers, got ${shown}`);
   }
-  const copy = shape.slice() as number[];
-  const size = copy.reduce((a, b) => a * b, 1);
-  if (size !== length) {
-    throw makeError('ERR_SHAPE_MISMATCH', `${name}: shape [${copy.join(', ')}] needs ${size} elements, data has ${length}`);
-  }
   return copy;
+}
+
+function checkShape(name: string, shape: readonly number[], length: number): void {
+  const size = shape.reduce((a, b) => a * b, 1);
+  if (size === length) return;
+  throw makeError('ERR_SHAPE_MISMATCH', `${name}: shape [${shape.join(', ')}] needs ${size} elements, data has ${length}`);
 }
 
 const isWrapper = (value: unknown): value is { data: unknown; shape: unknown; dtype?: unknown } =>
@@ -114,8 +138,11 @@ export function readValues(name: string, value: unknown): ValueView {
     throw makeError('ERR_INVALID_ARG_VALUE', `${name}.dtype: data is a ${kind}, dtype says ${show(stated)}`);
   }
   const array = data as ValueData;
+  const shape = wrapped ? copyShape(name, value.shape) : undefined; // before the length: a getter may take the memory
   checkAttached(wrapped ? `${name}.data` : name, array);
-  return { data: array, dtype, length: array.length, shape: wrapped ? readShape(name, value.shape, array.length) : undefined };
+  const length = sizeOf(array);
+  if (shape) checkShape(name, shape, length);
+  return { data: array, dtype, length, shape };
 }
 
 /**
@@ -131,7 +158,7 @@ export function giveBackIds(ids: OwnIds): void {
 
 function copyToSpare(ids: Int32Array): Int32Array {
   const spare = spareIds;
-  if (!spare || spare.length !== lengthGetter.call(ids)) return new Int32Array(ids);
+  if (spare?.length !== sizeOf(ids)) return new Int32Array(ids);
   spareIds = undefined;
   spare.set(ids);
   return spare;
@@ -158,7 +185,9 @@ export function readIds(name: string, value: unknown, brief = false): { ids: Own
   } else {
     throw makeError('ERR_INVALID_ARG_TYPE', `${where}: expected an Int32Array, a BigInt64Array or number[], got ${show(data)}`);
   }
-  return { ids, shape: wrapped ? readShape(name, value.shape, ids.length) : undefined };
+  const shape = wrapped ? copyShape(name, value.shape) : undefined;
+  if (shape) checkShape(name, shape, ids.length);
+  return { ids, shape };
 }
 
 /** Position of the first id outside [0, limit), or -1. Where ids are numbers, a call of the addon would cost a small step 1 %. */
@@ -190,7 +219,7 @@ function fromNumbers(name: string, given: readonly unknown[]): OwnIds {
 
 /** Whether the buffer can shrink under a running call: those are refused where the package reads memory while JavaScript runs on. */
 export function checkFixedLength(name: string, view: ArrayBufferView): void {
-  const buffer = view.buffer as ArrayBuffer & { resizable?: boolean };
+  const buffer = bufferOf(view) as ArrayBuffer & { resizable?: boolean };
   if (buffer.resizable === true) {
     throw makeError(
       'ERR_RESIZABLE_BUFFER',
@@ -198,9 +227,6 @@ export function checkFixedLength(name: string, view: ArrayBufferView): void {
     );
   }
 }
-
-/** The buffer that a typed array really has. */
-export const bufferOf = (view: ArrayBufferView): ArrayBuffer => bufferGetter.call(view) as ArrayBuffer;
 
 /**
  * Makes later transfers of the buffer fail, so that memory in use by a call cannot be taken away. Node's mark stops

@@ -129,9 +129,9 @@ export const makeDeviceRowGradients = (kept: Kept): DeviceRowGradients => make(k
 /** Whether a value is one of these objects, disposed or not. */
 export const isDeviceRowGradients = (value: unknown): value is DeviceRowGradients => isOne(value);
 
-/** What is behind an object. Throws ERR_DISPOSED where there is nothing any more. */
-export function keptRows(gradients: DeviceRowGradients): Kept {
+/** What is behind an object, which is the argument `name`. Throws ERR_DISPOSED where there is nothing any more. */
+export function keptRows(gradients: DeviceRowGradients, name = 'DeviceRowGradients'): Kept {
   const kept = keptOf(gradients);
-  if (!kept) throw makeError('ERR_DISPOSED', 'DeviceRowGradients: they have been disposed');
+  if (!kept) throw makeError('ERR_DISPOSED', `${name}: they have been disposed`);
   return kept;
 }

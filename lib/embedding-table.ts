@@ -31,6 +31,9 @@ export interface TableOptions<D extends DType = DType> {
   readonly device?: DeviceName | undefined;
 }
 
+/** {@link TableOptions} that say their dtype, unless a table without one, which is float32, is among those that `D` allows. */
+export type CreateOptions<D extends DType> = TableOptions<D> & ('float32' extends D ? unknown : { readonly dtype: DType });
+
 /** Options of {@link EmbeddingTable.fromValues}. */
 export interface FromValuesOptions<D extends DType = DType> {
   /** Default: the dtype of the values. */
@@ -103,13 +106,13 @@ export class EmbeddingTable<D extends DType = DType> {
    * @throws SampledSoftmaxError `ERR_OUT_OF_MEMORY`, naming the bytes wanted and available, before anything is allocated
    * @throws SampledSoftmaxTypeError, SampledSoftmaxRangeError for a wrong option
    */
-  static async create<const D extends DType = 'float32'>(options: TableOptions<D>): Promise<EmbeddingTable<D>> {
+  static async create<const D extends DType = 'float32'>(options: CreateOptions<D>): Promise<EmbeddingTable<D>> {
     const call = readTableOptions('EmbeddingTable.create', options);
     return new EmbeddingTable<D>(await settle(() => binding().createTableAsync(...call)));
   }
 
   /** {@link EmbeddingTable.create}, filled before it returns. */
-  static createSync<const D extends DType = 'float32'>(options: TableOptions<D>): EmbeddingTable<D> {
+  static createSync<const D extends DType = 'float32'>(options: CreateOptions<D>): EmbeddingTable<D> {
     const call = readTableOptions('EmbeddingTable.createSync', options);
     return new EmbeddingTable<D>(native(() => binding().createTable(...call)));
   }
@@ -121,7 +124,7 @@ export class EmbeddingTable<D extends DType = DType> {
    * @throws as {@link EmbeddingTable.create}
    */
   static async fromValues<const D extends DType = DType>(values: Values, options: FromValuesOptions<D> = {}): Promise<EmbeddingTable<D>> {
-    const call = readFromValues(values, options);
+    const call = readFromValues('EmbeddingTable.fromValues', values, options);
     // In the host's memory the table is the copy.
     const now = call[4] === 0;
     return new EmbeddingTable<D>(
@@ -131,7 +134,7 @@ export class EmbeddingTable<D extends DType = DType> {
 
   /** {@link EmbeddingTable.fromValues}, at once. */
   static fromValuesSync<const D extends DType = DType>(values: Values, options: FromValuesOptions<D> = {}): EmbeddingTable<D> {
-    const call = readFromValues(values, options);
+    const call = readFromValues('EmbeddingTable.fromValuesSync', values, options);
     return new EmbeddingTable<D>(native(() => binding().tableFromValues(...call)));
   }
 
@@ -316,25 +319,26 @@ export type RowsToAdd =
   | { readonly indices: Ids; readonly values: Values; readonly denseShape?: readonly number[]; readonly count?: number };
 
 /** The arguments of the addon's tableFromValues. */
-function readFromValues(values: Values, options: FromValuesOptions): [number, number, number, NativeValues, number] {
-  checkOptions('EmbeddingTable.fromValues', options, ['dtype', 'device']);
+function readFromValues(where: string, values: Values, options: FromValuesOptions): [number, number, number, NativeValues, number] {
+  checkOptions(where, options, ['dtype', 'device']);
+  const { dtype: wanted, device } = options;
   const { data, dtype, shape } = readValues('values', values);
   if (shape?.length !== 2 && shape?.length !== 1) {
     const got = shape ? `shape [${shape.join(', ')}]` : show(values);
     throw makeError('ERR_SHAPE_MISMATCH', `values: expected { data, shape } of shape [rows, dim] or [rows], got ${got}`);
   }
   const [rows, dim = 1] = shape as [number, number?];
-  const stored = options.dtype === undefined ? dtype : checkChoice('dtype', options.dtype, dtypes);
+  const stored = wanted === undefined ? dtype : checkChoice('dtype', wanted, dtypes);
   const source = { data, dtype: dtypeCode[dtype] };
-  return [rows, dim, dtypeCode[stored], source, chooseDevice('device', options.device)];
+  return [rows, dim, dtypeCode[stored], source, chooseDevice('device', device)];
 }
 
 /** Whether a value is an {@link EmbeddingTable}, disposed or not. */
 export const isTable = (value: unknown): value is EmbeddingTable => hasHandle(value);
 
-/** The addon's handle of a table. Throws ERR_DISPOSED where there is none any more. */
-export function tableHandle(table: EmbeddingTable): NativeTable {
+/** The addon's handle of a table, which is the argument `name`. Throws ERR_DISPOSED where there is none any more. */
+export function tableHandle(table: EmbeddingTable, name = 'EmbeddingTable'): NativeTable {
   const handle = handleOf(table);
-  if (!handle) throw makeError('ERR_DISPOSED', 'EmbeddingTable: it has been disposed');
+  if (!handle) throw makeError('ERR_DISPOSED', `${name}: ${name === 'EmbeddingTable' ? 'it' : 'the table'} has been disposed`);
   return handle;
 }

@@ -3,7 +3,7 @@
  * values (TensorFlow's IndexedSlices), so a step costs what it touches and not what the table holds.
  */
 import type { NativeGradients, NativeRowPlan } from '../binding.d.ts';
-import { bufferOf, checkAttached, checkFixedLength, pin, type Values } from './arrays.ts';
+import { bufferOf, checkAttached, checkFixedLength, offsetOf, pin, sizeOf, typedArrayName, type Numbers } from './arrays.ts';
 import { checkBoolean, checkChoice, checkOptions } from './checks.ts';
 import { makeDeviceRowGradients, type DeviceRowGradients, type SharedGradients } from './device-row-gradients.ts';
 import { makeError, show } from './errors.ts';
@@ -13,7 +13,8 @@ export type FloatArray = Float32Array | Float64Array;
 
 /**
  * `'sparse'`: one row per use of a class, unmerged, in TensorFlow's order (labels row-major, then the sampled ids).
- * `'merged'`: one row per class that occurs, sorted by id. `'dense'`: a row for every class.
+ * `'merged'`: one row per class that occurs, sorted by id. `'dense'`: a row for every class (with dim 0
+ * at most 2^32 of them, as for the full softmax).
  */
 export type GradientMode = 'sparse' | 'merged' | 'dense';
 
@@ -48,16 +49,16 @@ export interface RowGradientsOut {
  */
 export interface GradientOut {
   /** `[batch, dim]` */
-  readonly inputs?: FloatArray;
+  readonly inputs?: FloatArray | undefined;
   /** Of one parameter, or one per shard: indices and values, or with `'dense'` an array. */
-  readonly weights?: RowGradientsOut | FloatArray | readonly (RowGradientsOut | FloatArray)[];
-  readonly biases?: RowGradientsOut | FloatArray | readonly (RowGradientsOut | FloatArray)[];
+  readonly weights?: RowGradientsOut | FloatArray | readonly (RowGradientsOut | FloatArray)[] | undefined;
+  readonly biases?: RowGradientsOut | FloatArray | readonly (RowGradientsOut | FloatArray)[] | undefined;
 }
 
 /** What may be asked of a loss's gradients. */
 export interface GradientOptions {
   /** Gradient of what follows the loss: with reduction `'none'` one number per row (or one for all), otherwise a number. Default 1. */
-  readonly upstream?: number | Values | readonly number[];
+  readonly upstream?: number | Numbers;
   /** Form of the gradients of weights and biases. Default `'sparse'`. */
   readonly mode?: GradientMode;
   /** Arrays to write to. Undefined content after an error or an abort. */
@@ -72,31 +73,75 @@ export interface GradientOptions {
 export interface GradientRequest {
   readonly mode: GradientMode;
   readonly upstream: unknown;
-  readonly out: GradientOut;
+  readonly out: ReadOut;
   readonly onDevice: boolean;
 }
 
-/** Reads the `gradients` option; undefined where none are wanted. */
-export function readGradientRequest(value: unknown, modes: readonly GradientMode[] = gradientModes): GradientRequest | undefined {
+/** The `out` option as it was read, once; its arrays have still to be checked. Of a sharded parameter a list, one per shard. */
+interface ReadOut {
+  readonly inputs: unknown;
+  readonly weights: unknown;
+  readonly biases: unknown;
+}
+
+const noOut: ReadOut = { inputs: undefined, weights: undefined, biases: undefined };
+
+/** How many shards a parameter has; undefined where it is whole. */
+export type Shards = number | undefined;
+
+/** Reads the `gradients` option; undefined where none are wanted. `biases` null: there are none. */
+export function readGradientRequest(
+  value: unknown,
+  weights: Shards,
+  biases: Shards | null,
+  modes: readonly GradientMode[] = gradientModes,
+): GradientRequest | undefined {
   if (value === undefined || value === false) return undefined;
   const fallback = modes[0] as GradientMode;
-  if (value === true) return { mode: fallback, upstream: undefined, out: {}, onDevice: false };
+  if (value === true) return { mode: fallback, upstream: undefined, out: noOut, onDevice: false };
   checkOptions('gradients', value, ['upstream', 'mode', 'out', 'onDevice']);
-  const { mode, upstream, out, onDevice } = value as Record<string, unknown>;
-  if (out !== undefined) checkOptions('gradients.out', out, ['inputs', 'weights', 'biases']);
+  const { mode: wanted, upstream, out, onDevice } = value as Record<string, unknown>;
+  const mode = wanted === undefined ? fallback : checkChoice('gradients.mode', wanted, modes);
   const request = {
-    mode: mode === undefined ? fallback : checkChoice('gradients.mode', mode, modes),
+    mode,
     upstream,
-    out: out ?? {},
+    out: out === undefined ? noOut : readOut(out, mode, weights, biases),
     onDevice: onDevice === undefined ? false : checkBoolean('gradients.onDevice', onDevice),
   };
-  if (request.onDevice && request.mode !== 'merged') {
-    throw makeError(
-      'ERR_INVALID_ARG_VALUE',
-      `gradients.onDevice: only gradients of mode 'merged' stay on a device, got ${show(request.mode)}`,
-    );
+  if (request.onDevice && mode !== 'merged') {
+    throw makeError('ERR_INVALID_ARG_VALUE', `gradients.onDevice: only gradients of mode 'merged' stay on a device, got ${show(mode)}`);
   }
   return request;
+}
+
+function readOut(out: unknown, mode: GradientMode, weightShards: Shards, biasShards: Shards | null): ReadOut {
+  checkOptions('gradients.out', out, ['inputs', 'weights', 'biases']);
+  const { inputs, weights, biases } = out as Record<string, unknown>;
+  if (biases !== undefined && biasShards === null) {
+    throw makeError('ERR_INVALID_ARG_VALUE', `gradients.out.biases: got ${show(biases)}, but biases were left out`);
+  }
+  return {
+    inputs,
+    weights: readParameterOut('gradients.out.weights', weights, mode, weightShards),
+    biases: readParameterOut('gradients.out.biases', biases, mode, biasShards ?? undefined),
+  };
+}
+
+function readParameterOut(name: string, given: unknown, mode: GradientMode, shards: Shards): unknown {
+  if (given === undefined || shards === undefined) return readPartOut(name, given, mode);
+  const list = Array.isArray(given) ? Array.from(given as unknown[]) : undefined;
+  if (list?.length !== shards) {
+    throw makeError('ERR_INVALID_ARG_TYPE', `${name}: expected an array of ${shards}, one per shard, got ${show(given)}`);
+  }
+  return list.map((part, shard) => readPartOut(`${name}[${shard}]`, part, mode));
+}
+
+/** An array where the mode is dense, otherwise indices and values; an earlier call's gradients will do as they are. */
+function readPartOut(name: string, given: unknown, mode: GradientMode): unknown {
+  if (given === undefined || mode === 'dense') return given;
+  checkOptions(name, given, ['indices', 'values', 'denseShape', 'count']);
+  const { indices, values } = given as Record<string, unknown>;
+  return { indices, values };
 }
 
 export interface NamedArray {
@@ -137,30 +182,33 @@ export class Outputs {
   take(name: string, given: unknown, length: number, capacity: boolean): FloatArray {
     if (given === undefined) return this.make(length);
     const wanted = this.float64 ? Float64Array : Float32Array;
-    if (!ArrayBuffer.isView(given) || !(given instanceof wanted)) {
+    if (typedArrayName(given) !== wanted.name) {
       throw makeError('ERR_INVALID_ARG_TYPE', `${name}: expected a ${wanted.name}, got ${show(given)}`);
     }
-    this.borrow(name, given, length, capacity);
-    return given.length === length ? given : new wanted(bufferOf(given), given.byteOffset, length);
+    const view = given as FloatArray;
+    this.borrow(name, view, length, capacity);
+    return sizeOf(view) === length ? view : new wanted(bufferOf(view), offsetOf(view), length);
   }
 
   takeIndices(name: string, given: unknown, indices: Int32Array | BigInt64Array, capacity: boolean): Int32Array | BigInt64Array {
     const wanted = indices instanceof Int32Array ? Int32Array : BigInt64Array;
-    if (!ArrayBuffer.isView(given) || !(given instanceof wanted)) {
+    if (typedArrayName(given) !== wanted.name) {
       throw makeError(
         'ERR_INVALID_ARG_TYPE',
         `${name}: expected ${indices instanceof Int32Array ? 'an' : 'a'} ${wanted.name}, got ${show(given)}`,
       );
     }
-    this.borrow(name, given, indices.length, capacity);
-    return new wanted(bufferOf(given), given.byteOffset, indices.length);
+    const view = given as Int32Array | BigInt64Array;
+    this.borrow(name, view, indices.length, capacity);
+    return new wanted(bufferOf(view), offsetOf(view), indices.length);
   }
 
-  private borrow(name: string, view: FloatArray | Int32Array | BigInt64Array, length: number, capacity: boolean): void {
+  private borrow(name: string, view: ArrayBufferView, length: number, capacity: boolean): void {
     checkAttached(name, view);
-    if (capacity ? view.length < length : view.length !== length) {
+    const size = sizeOf(view);
+    if (capacity ? size < length : size !== length) {
       const wanted = capacity ? `at least ${length}` : `${length}`;
-      throw makeError('ERR_SHAPE_MISMATCH', `${name}: expected ${wanted} elements, got ${view.length}`);
+      throw makeError('ERR_SHAPE_MISMATCH', `${name}: expected ${wanted} elements, got ${size}`);
     }
     if (this.asynchronous) {
       checkFixedLength(name, view);
@@ -203,9 +251,6 @@ export function parameterGradient(
     const part = takePart(where, given, mode, plan.numRows, width, plan.indices, outputs, mode === 'merged');
     return { values: part.values, plan, finish: () => part.finish(denseShape(shape.rows, shape)) };
   }
-  if (given !== undefined && (!Array.isArray(given) || given.length !== shape.shardRows.length)) {
-    throw makeError('ERR_INVALID_ARG_TYPE', `${where}: expected an array of ${shape.shardRows.length}, one per shard, got ${show(given)}`);
-  }
   // The kernels write one array; each shard's part is a piece of it, copied only into arrays of the caller's own.
   const values = outputs.make(plan.numRows * width);
   const parts = shape.shardRows.map((rows, shard) => {
@@ -213,7 +258,7 @@ export function parameterGradient(
     const to = plan.shardStart[shard + 1] as number;
     const piece = values.subarray(from * width, to * width);
     const indices = mode === 'dense' ? plan.indices : plan.indices.subarray(from, to);
-    const own = Array.isArray(given) ? (given as unknown[])[shard] : undefined;
+    const own = (given as unknown[] | undefined)?.[shard];
     if (own === undefined) return (): RowGradients | FloatArray => rowGradients(mode, indices, piece, denseShape(rows, shape));
     const part = takePart(`${where}[${shard}]`, own, mode, to - from, width, indices, outputs, mode !== 'dense');
     return (): RowGradients | FloatArray => {
@@ -265,8 +310,6 @@ function takePart(
     const values = outputs.take(name, given, rows * width, false);
     return { values, finish: (shape) => rowGradients(mode, indices, values, shape) };
   }
-  // An earlier call's gradients will do as they are.
-  checkOptions(name, given, ['indices', 'values', 'denseShape', 'count']);
   const own = given as { indices?: unknown; values?: unknown };
   const values = outputs.take(`${name}.values`, own.values ?? null, rows * width, capacity);
   const ownIndices = outputs.takeIndices(`${name}.indices`, own.indices, indices, capacity);

@@ -1,6 +1,6 @@
 /** Sampled softmax for Node.js: the public names and nothing else. */
 export { computeAccidentalHits, type AccidentalHits, type AccidentalHitsOptions } from './accidental-hits.ts';
-export type { DType, Float16ArrayLike, Ids, Values } from './arrays.ts';
+export type { DType, Float16ArrayLike, Ids, Numbers, Values } from './arrays.ts';
 export { setAddonPath } from './binding.ts';
 export { DeviceRowGradients } from './device-row-gradients.ts';
 export { devices, releaseMemory, type CpuDevice, type CudaDevice, type Device, type DeviceName } from './devices.ts';
@@ -65,7 +65,14 @@ export {
 } from './samplers/functions.ts';
 export { LearnedUnigramSampler } from './samplers/learned-unigram.ts';
 export { LogUniformSampler } from './samplers/log-uniform.ts';
-export { CandidateSampler, type IdsOf, type Sample, type SampleOptions, type SamplerOptions } from './samplers/sampler.ts';
+export {
+  CandidateSampler,
+  type IdsOf,
+  type Sample,
+  type SampleOptions,
+  type SamplerOptions,
+  type WidenedOptions,
+} from './samplers/sampler.ts';
 export type { SamplerSeed } from './samplers/seed.ts';
 export type { SamplerState } from './samplers/state.ts';
 export { UniformSampler } from './samplers/uniform.ts';

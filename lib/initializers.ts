@@ -37,7 +37,8 @@ export function readInitializer(name: string, value: unknown): ReadInitializer {
   const type = checkChoice(value === options ? `${name}.type` : name, options['type'], types);
   const distribution = types.indexOf(type);
   const parameter = (key: string, fallback: number): number => {
-    const number = options[key] === undefined ? fallback : checkNumber(`${name}.${key}`, options[key]);
+    const given = options[key];
+    const number = given === undefined ? fallback : checkNumber(`${name}.${key}`, given);
     if (!Number.isFinite(number)) throw makeError('ERR_INVALID_ARG_VALUE', `${name}.${key}: expected a finite number, got ${show(number)}`);
     return number;
   };

@@ -7,16 +7,16 @@ import { checkBoolean, checkChoice, checkInteger, checkOptions } from './checks.
 import { chooseDevice, type DeviceName } from './devices.ts';
 import { makeError, show } from './errors.ts';
 import type { GradientOptions } from './gradients.ts';
-import { lengthOf, type Ids } from './arrays.ts';
+import { lengthOf, type Ids, type Numbers } from './arrays.ts';
 import { batchOf } from './losses/prepare.ts';
 import { sampledLoss, sampledLossSync, type AnySampledOptions, type AnySampledResult, type SampledLossKind } from './losses/sampled.ts';
-import type { ArithmeticArray, AsyncOptions, GradientsResult, Only, PropertyOf, SampledValuesInput } from './losses/types.ts';
+import type { ArithmeticArray, AsyncOptions, GradientsResult, LossValue, Only, PropertyOf, SampledValuesInput } from './losses/types.ts';
 import type { Matrix, Parameter } from './parameters.ts';
 import { reductions, type Reduction } from './reduction.ts';
 import { MindSporeUniformSampler } from './samplers/mindspore-uniform.ts';
 
 /** Options of {@link SampledSoftmaxLoss}: MindSpore's constructor arguments in camelCase, with MindSpore's defaults. */
-export interface SampledSoftmaxLossOptions {
+export interface SampledSoftmaxLossOptions<R extends Reduction = Reduction> {
   /** Classes to sample per call, at most `numClasses`. */
   readonly numSampled: number;
   /** Number of classes. */
@@ -24,13 +24,13 @@ export interface SampledSoftmaxLossOptions {
   /** True classes per row. Default 1. */
   readonly numTrue?: number;
   /** A fixed sample for the life of the object: three arrays, or an object with their names. Default: drawn anew for every call. */
-  readonly sampledValues?: SampledValuesInput | readonly [Ids, readonly number[] | Float32Array, readonly number[] | Float32Array] | null;
+  readonly sampledValues?: SampledValuesInput | readonly [Ids, Numbers, Numbers] | null;
   /** Draw no class that is a label of **any** row of the batch (where there is room). Without effect on given samples. Default true. */
   readonly removeAccidentalHits?: boolean;
   /** Seed of the uniform sampler; 0 is a random one. Default 0. */
   readonly seed?: number;
   /** Default `'none'`. MindSpore accepts the option and ignores it; here it reduces. */
-  readonly reduction?: Reduction;
+  readonly reduction?: R;
   /**
    * `'stable'`: the exact log-softmax. `'mindspore'`: `-sum(y * log(p + 1e-20))` as MindSpore computes it, which
    * saturates at 46.05 with a vanishing gradient. Default `'stable'`.
@@ -39,6 +39,10 @@ export interface SampledSoftmaxLossOptions {
   /** Where the object computes, as for the other losses of the package. Default `'auto'`. */
   readonly device?: DeviceName;
 }
+
+/** {@link SampledSoftmaxLossOptions} that say their reduction, unless none is among those that `R` allows. */
+export type ConstructorOptions<R extends Reduction> = SampledSoftmaxLossOptions<R> &
+  ('none' extends R ? unknown : { readonly reduction: Reduction });
 
 /** Arguments of {@link SampledSoftmaxLoss.forwardSync}. */
 export interface ForwardSyncOptions {
@@ -57,10 +61,11 @@ export interface ForwardSyncOptions {
 /** Arguments of {@link SampledSoftmaxLoss.forward}. */
 export interface ForwardOptions extends ForwardSyncOptions, AsyncOptions {}
 
+// Without `out`, here and in the class, a loss that may be a number would pass for an array: TypeScript compares LossValue both ways.
 /** What a forward call gives. */
-export interface ForwardResult<O extends ForwardSyncOptions> {
+export interface ForwardResult<O extends ForwardSyncOptions, out R extends Reduction = Reduction> {
   /** `[batch]`, or a number where the reduction is `'mean'` or `'sum'`. */
-  readonly loss: ArithmeticArray<O['inputs']> | number;
+  readonly loss: LossValue<R, ArithmeticArray<O['inputs']>>;
   /** The sample that was used. */
   readonly sampledValues: AnySampledResult['sampledValues'];
   readonly gradients: GradientsResult<O, PropertyOf<O, 'gradients'>, false>;
@@ -85,7 +90,7 @@ const where = 'SampledSoftmaxLoss';
  *
  * @see https://www.mindspore.cn/docs/en/r2.8.0/api_python/nn/mindspore.nn.SampledSoftmaxLoss.html
  */
-export class SampledSoftmaxLoss {
+export class SampledSoftmaxLoss<out R extends Reduction = 'none'> {
   readonly #options: { numSampled: number; numClasses: number; numTrue: number; reduction: Reduction; device: DeviceName };
   readonly #kind: SampledLossKind;
   readonly #sampledValues: SampledValuesInput | undefined;
@@ -96,7 +101,7 @@ export class SampledSoftmaxLoss {
    * @throws SampledSoftmaxRangeError where MindSpore raises ValueError
    * @throws SampledSoftmaxError `ERR_DEVICE_UNAVAILABLE`
    */
-  constructor(options: SampledSoftmaxLossOptions) {
+  constructor(options: ConstructorOptions<R>) {
     checkOptions(where, options, constructorOptions);
     const numClasses = checkInteger(`${where}: numClasses`, options.numClasses, 1, 2 ** 31 - 1);
     const numSampled = checkInteger(`${where}: numSampled`, options.numSampled, 1);
@@ -136,32 +141,33 @@ export class SampledSoftmaxLoss {
    * @throws SampledSoftmaxTypeError, SampledSoftmaxRangeError - a wrong argument, named with its position and value
    * @throws SampledSoftmaxError `ERR_DRAW_LIMIT`, `ERR_OUT_OF_MEMORY`, `ERR_DISPOSED`, `ERR_DEVICE_FAILED`
    */
-  async forward<const O extends ForwardOptions>(options: Only<O, ForwardOptions>): Promise<ForwardResult<O>> {
-    return (await sampledLoss(this.#kind, this.#lossOptions(options, ['signal']))) as ForwardResult<O>;
+  async forward<const O extends ForwardOptions>(options: Only<O, ForwardOptions>): Promise<ForwardResult<O, R>> {
+    return (await sampledLoss(this.#kind, this.#lossOptions('', options, ['signal']))) as ForwardResult<O, R>;
   }
 
   /** {@link SampledSoftmaxLoss.forward}, computed before it returns. */
-  forwardSync<const O extends ForwardSyncOptions>(options: Only<O, ForwardSyncOptions>): ForwardResult<O> {
-    return sampledLossSync(this.#kind, this.#lossOptions(options, [])) as ForwardResult<O>;
+  forwardSync<const O extends ForwardSyncOptions>(options: Only<O, ForwardSyncOptions>): ForwardResult<O, R> {
+    return sampledLossSync(this.#kind, this.#lossOptions('Sync', options, [])) as ForwardResult<O, R>;
   }
 
-  #lossOptions(options: ForwardOptions, more: readonly string[]): AnySampledOptions {
-    checkOptions(this.#kind.name, options, ['weights', 'biases', 'labels', 'inputs', 'gradients', ...more]);
+  #lossOptions(form: '' | 'Sync', options: ForwardOptions, more: readonly string[]): AnySampledOptions {
+    checkOptions(`${this.#kind.name}${form}`, options, ['weights', 'biases', 'labels', 'inputs', 'gradients', ...more]);
     const source = this.#sampler ? { sampler: this.#sampler } : { sampledValues: this.#sampledValues };
     const { numSampled, ...same } = this.#options;
     const sampled = this.#sampler ? { numSampled } : {}; // MindSpore does not compare it with given samples
-    return { ...options, labels: flat(options.labels, same.numTrue), ...same, ...sampled, ...source };
+    const own = { ...options };
+    return { ...own, labels: flat(own.labels, same.numTrue), ...same, ...sampled, ...source };
   }
 }
 
 /** MindSpore reshapes labels of any rank to rows of numTrue. */
 function flat(labels: Ids, numTrue: number): Ids {
   if (typeof labels !== 'object' || labels === null || !('data' in labels)) return labels;
-  const { data, shape } = labels as { data: unknown; shape: unknown };
+  const { data, shape } = labels;
   const length = lengthOf(data);
   // What is no shape, or not that of the data, is left to the checks that name it.
-  if (length === undefined || !Array.isArray(shape) || shape.reduce((a: number, b) => a * Number(b), 1) !== length) return labels;
-  return { data: labels.data, shape: [batchOf('labels', length, undefined, numTrue), numTrue] };
+  if (length === undefined || !Array.isArray(shape) || shape.reduce((a: number, b) => a * Number(b), 1) !== length) return { data, shape };
+  return { data, shape: [batchOf('labels', length, undefined, numTrue), numTrue] };
 }
 
 /** The sample for the life of the object, whatever the caller does with its arrays afterwards. */

@@ -1,6 +1,6 @@
 /** Weights, biases and inputs as arguments: plain arrays, `{ data, shape }`, tables, or arrays of shards. */
 import type { NativeParameter, NativeShard } from '../binding.d.ts';
-import { dtypeCode, readValues, type DType, type ValueData, type Values } from './arrays.ts';
+import { checkLength, dtypeCode, readValues, type DType, type ValueData, type Values } from './arrays.ts';
 import type { PlacedTable } from './devices.ts';
 import { isTable, tableHandle, type EmbeddingTable } from './embedding-table.ts';
 import { makeError, show } from './errors.ts';
@@ -38,7 +38,7 @@ export interface ReadParameter {
 /** Reads one matrix. `rank` 1 is a vector: shape `[rows]` or `[rows, 1]`, width 1. */
 export function readMatrix(name: string, value: unknown, rank: 1 | 2): ReadMatrix {
   if (!ArrayBuffer.isView(value) && isTable(value)) {
-    tableHandle(value); // throws where it has been disposed
+    tableHandle(value, name); // throws where it has been disposed
     if (rank === 1 && value.dim !== 1) {
       throw makeError('ERR_SHAPE_MISMATCH', `${name}: expected a table of dim 1, got dim ${value.dim}`);
     }
@@ -63,11 +63,12 @@ export function readParameter(name: string, value: unknown, rank: 1 | 2): ReadPa
     const whole = readMatrix(name, value, rank);
     return { shards: [whole], sharded: false, rows: whole.rows, length: whole.length };
   }
-  if (value.length === 0) throw makeError('ERR_INVALID_ARG_VALUE', `${name}: expected at least one shard, got an empty array`);
-  if (typeof value[0] === 'number') {
+  const given = Array.from(value as unknown[]);
+  if (given.length === 0) throw makeError('ERR_INVALID_ARG_VALUE', `${name}: expected at least one shard, got an empty array`);
+  if (typeof given[0] === 'number') {
     throw makeError('ERR_INVALID_ARG_TYPE', `${name}: expected a typed array or an array of shards, got an array of numbers`);
   }
-  const shards = Array.from(value as unknown[], (shard, i) => readMatrix(`${name}[${i}]`, shard, rank));
+  const shards = given.map((shard, i) => readMatrix(`${name}[${i}]`, shard, rank));
   const rows = shards.every((shard) => shard.rows !== undefined)
     ? shards.reduce((sum, shard) => sum + (shard.rows as number), 0)
     : undefined;
@@ -78,21 +79,24 @@ export function readParameter(name: string, value: unknown, rank: 1 | 2): ReadPa
 export const shardRows = (shard: number, rows: number, shards: number): number =>
   Math.floor(rows / shards) + (shard < rows % shards ? 1 : 0);
 
-/** Checks every shard's rows and width against the now known sizes, naming the shard that is wrong. */
-export function checkParameter(shards: readonly ReadMatrix[], rows: number, width: number, what: string): void {
+/** Checks every shard's rows against the now known sizes, naming the shard that is wrong and `claims`, who said the sizes. */
+export function checkParameter(shards: readonly ReadMatrix[], rows: number, width: number, ...claims: (readonly SizeClaim[])[]): void {
   for (let i = 0; i < shards.length; i++) {
     const shard = shards[i] as ReadMatrix;
     const wanted = shardRows(i, rows, shards.length);
-    const whole = shards.length === 1 ? '' : ` (${rows} rows over ${shards.length} shards)`;
-    const stated = shard.width ?? width;
-    if (stated !== width) {
-      throw makeError('ERR_SHAPE_MISMATCH', `${shard.name}: has rows of ${stated}, but ${what} is ${width}`);
-    }
     if (shard.length !== wanted * width || (shard.rows !== undefined && shard.rows !== wanted)) {
-      const got = shard.rows === undefined ? `${shard.length} elements` : `[${shard.rows}, ${stated}]`;
-      throw makeError('ERR_SHAPE_MISMATCH', `${shard.name}: expected [${wanted}, ${width}]${whole}, got ${got}`);
+      const why = [...(shards.length === 1 ? [] : [`${rows} rows over ${shards.length} shards`]), ...claims.flatMap(saidBy)];
+      const got = shard.rows === undefined ? `${shard.length} elements` : `[${shard.rows}, ${width}]`;
+      const wants = `expected [${wanted}, ${width}]${why.length ? ` (${why.join(', ')})` : ''}`;
+      throw makeError('ERR_SHAPE_MISMATCH', `${shard.name}: ${wants}, got ${got}`);
     }
   }
+}
+
+/** Throws where an array or a table is no longer what it was when it was read. */
+export function checkStillThere({ name, source, length }: ReadMatrix): void {
+  if (ArrayBuffer.isView(source)) checkLength(name, source, length);
+  else tableHandle(source, name);
 }
 
 export function nativeShard(matrix: ReadMatrix): NativeShard {
@@ -122,6 +126,12 @@ export function addPlacedTables(shards: readonly ReadMatrix[], tables: PlacedTab
 export interface SizeClaim {
   readonly value: number | undefined;
   readonly from: string;
+}
+
+/** The first that says anything, for a message. */
+export function saidBy(claims: readonly SizeClaim[]): string[] {
+  const claim = claims.find(({ value }) => value !== undefined);
+  return claim ? [`${claim.value} from ${claim.from}`] : [];
 }
 
 /** The size that all claims agree on; two that differ are an error naming both. */

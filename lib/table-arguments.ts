@@ -70,7 +70,7 @@ export function readRowsToAdd(table: TableSize, rowGradients: unknown): { ids: O
 
 /** Gradients on a device that belong to a table of that device. */
 export function readDeviceRows(table: TableSize & { readonly device: string }, gradients: DeviceRowGradients): Kept {
-  const kept = keptRows(gradients);
+  const kept = keptRows(gradients, 'rowGradients');
   if (table.device !== kept.device) {
     const hint = table.device === 'cpu' ? '; toHost() gives a copy that it takes' : '';
     throw makeError('ERR_INVALID_ARG_VALUE', `rowGradients: they are on '${kept.device}', but the table is on '${table.device}'${hint}`);

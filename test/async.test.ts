@@ -166,6 +166,30 @@ describe('while a call runs', () => {
   });
 });
 
+it('outputs in memory of WebAssembly that has grown meanwhile are named', async () => {
+  const options = smallProblem();
+  // Node's types leave WebAssembly out.
+  type Memory = new (size: object) => { buffer: ArrayBuffer; grow: (pages: number) => void };
+  const { Memory } = (globalThis as unknown as { WebAssembly: { Memory: Memory } }).WebAssembly;
+  const memory = new Memory({ initial: 8 });
+  const count = 600;
+  const inputs = new Float32Array(memory.buffer, 0, 32 * 8);
+  const weights = { indices: new Int32Array(memory.buffer, 8192, count), values: new Float32Array(memory.buffer, 16384, count * 8) };
+  for (const out of [{ inputs }, { weights }]) {
+    const letGo = holdUp();
+    const pending = refusal(sampledSoftmaxLoss({ ...options, sampler: smallSampler(), gradients: { mode: 'merged', out } }));
+    memory.grow(1);
+    await letGo();
+    expect(await pending).toMatchObject({
+      code: 'ERR_DETACHED_BUFFER',
+      message: expect.stringContaining('gradients.out.') as string,
+    });
+    const { buffer } = memory;
+    weights.indices = new Int32Array(buffer, 8192, count);
+    weights.values = new Float32Array(buffer, 16384, count * 8);
+  }
+});
+
 describe('resizable buffers', () => {
   const resizable = (values: Float32Array): Float32Array => {
     const Resizable = ArrayBuffer as unknown as new (length: number, options: object) => ArrayBuffer;
@@ -253,6 +277,26 @@ describe('abort', () => {
     controller.abort();
     expect(loss).toEqual(sampledSoftmaxLossSync({ ...smallProblem(), sampler: smallSampler() }).loss);
     expect(getEventListeners(controller.signal, 'abort')).toHaveLength(0);
+  });
+
+  it('is what the signal says, not an event of that name', async () => {
+    const controller = new AbortController();
+    const { signal } = controller;
+    const letGo = holdUp();
+    signal.addEventListener('abort', (event) => event.stopImmediatePropagation());
+    const first = sampledSoftmaxLoss({ ...smallProblem(), sampler: smallSampler(), signal });
+    for (let i = 0; i < 2; i++) signal.dispatchEvent(new Event('abort'));
+    await letGo();
+    expect((await first).loss).toEqual(sampledSoftmaxLossSync({ ...smallProblem(), sampler: smallSampler() }).loss);
+    expect(getEventListeners(signal, 'abort')).toHaveLength(1);
+
+    const letGoAgain = holdUp();
+    const second = refusal(sampledSoftmaxLoss({ ...smallProblem(), sampler: smallSampler(), signal }));
+    signal.dispatchEvent(new Event('abort'));
+    controller.abort('enough');
+    await letGoAgain();
+    expect(await second).toBe('enough');
+    expect(getEventListeners(signal, 'abort')).toHaveLength(1);
   });
 
   it('gives the outputs back', async () => {

@@ -146,7 +146,7 @@ describe.skipIf(!hasDevice)('gradients that stay on the device', () => {
     expect(got.weights[1]?.toHostSync()).toEqual(want.weights[1]);
     weights[1]?.addSync(got.weights[1] as DeviceRowGradients);
     expect(() => weights[0]?.addSync(got.weights[0] as DeviceRowGradients)).toThrow(
-      code('ERR_DISPOSED', 'DeviceRowGradients: they have been disposed'),
+      code('ERR_DISPOSED', 'rowGradients: they have been disposed'),
     );
     expect(() => weights[1]?.addSync(got.weights[1] as DeviceRowGradients, '1' as never)).toThrow(code('ERR_INVALID_ARG_TYPE', 'scale'));
   });

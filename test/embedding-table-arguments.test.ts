@@ -118,6 +118,21 @@ describe('fromValues', () => {
     );
     expectError(await EmbeddingTable.fromValues(row[0] as never).catch((error: unknown) => error), row);
   });
+  it('names the function in which an option is unknown', async () => {
+    const values = { data: new Float32Array(1), shape: [1] };
+    const wrong = { rows: 1 } as never;
+    expect(() => EmbeddingTable.fromValuesSync(values, wrong)).toThrow("EmbeddingTable.fromValuesSync: unknown option 'rows'");
+    await expect(EmbeddingTable.fromValues(values, wrong)).rejects.toThrow("EmbeddingTable.fromValues: unknown option 'rows'");
+  });
+  it('sees memory that a getter takes away', () => {
+    const data = new Float32Array(4);
+    const shape = (): number[] => {
+      structuredClone(data.buffer, { transfer: [data.buffer] });
+      return [2, 2];
+    };
+    const values = Object.defineProperty({ data, shape: [2, 2] }, 'shape', { get: shape });
+    expect(() => EmbeddingTable.fromValuesSync(values)).toThrow(expect.objectContaining({ code: 'ERR_DETACHED_BUFFER' }));
+  });
   it('refuses an unknown dtype', () => {
     expect(() => EmbeddingTable.fromValuesSync({ data: new Float32Array(1), shape: [1] }, { dtype: 'x' as never })).toThrow(
       'dtype: expected one of',

@@ -1,6 +1,8 @@
 /** What the losses accept and refuse: each wrong argument is named with its position and value, before anything is written. */
+import { runInNewContext } from 'node:vm';
 import { describe, expect, it } from 'vitest';
 import {
+  EmbeddingTable,
   LogUniformSampler,
   sampledSoftmaxLoss,
   sampledSoftmaxLossSync,
@@ -58,13 +60,18 @@ const wrong: [Record<string, unknown>, typeof TypeError | typeof RangeError, str
     'ERR_SHAPE_MISMATCH',
     'numClasses: the option numClasses says 7, but weights says 8',
   ],
-  [{ weights: new Float32Array(20) }, RangeError, 'ERR_SHAPE_MISMATCH', 'weights: expected [7, 3], got 20 elements'],
+  [
+    { weights: new Float32Array(20) },
+    RangeError,
+    'ERR_SHAPE_MISMATCH',
+    'weights: expected [7, 3] (7 from the option numClasses, 3 from inputs), got 20 elements',
+  ],
   [{ weights: [] }, RangeError, 'ERR_INVALID_ARG_VALUE', 'weights: expected at least one shard, got an empty array'],
   [
     { weights: [new Float32Array(9), new Float32Array(9)] },
     RangeError,
     'ERR_SHAPE_MISMATCH',
-    'weights[0]: expected [4, 3] (7 rows over 2 shards), got 9 elements',
+    'weights[0]: expected [4, 3] (7 rows over 2 shards, 7 from the option numClasses, 3 from inputs), got 9 elements',
   ],
   [{ weights: detached }, TypeError, 'ERR_DETACHED_BUFFER', 'weights: its buffer has been detached'],
   [{ biases: new Float32Array(6) }, RangeError, 'ERR_SHAPE_MISMATCH', 'numClasses: the option numClasses says 7, but biases says 6'],
@@ -143,7 +150,7 @@ const wrong: [Record<string, unknown>, typeof TypeError | typeof RangeError, str
     { sampledValues: undefined, sampler: new UniformSampler({ rangeMax: 8, numSampled: 3 }) },
     RangeError,
     'ERR_SHAPE_MISMATCH',
-    'numClasses: the option numClasses says 7, but the sampler (rangeMax) says 8',
+    "numClasses: the option numClasses says 7, but the sampler's rangeMax says 8",
   ],
   [{ removeAccidentalHits: 1 }, TypeError, 'ERR_INVALID_ARG_TYPE', 'removeAccidentalHits: expected true or false, got 1'],
   [{ partitionStrategy: 'foo' }, RangeError, 'ERR_INVALID_ARG_VALUE', "partitionStrategy: expected one of 'mod', 'div', got 'foo'"],
@@ -218,6 +225,223 @@ describe('wrong arguments', () => {
     const none = { ...values, trueExpectedCount: [] };
     expect(() => sampledSoftmaxLossSync({ ...empty, sampledValues: none })).toThrow("reduction 'mean' of an empty batch has no value");
   });
+});
+
+describe('sizes of flat weights that do not fit: who says what', () => {
+  const flat = { weights: new Float32Array(8), labels: [0], inputs: { data: new Float32Array(2), shape: [1, 2] } };
+  it.each([
+    [{ biases: new Float32Array(3) }, 'weights: expected [3, 2] (3 from biases, 2 from inputs), got 8 elements'],
+    [{ numClasses: 5 }, 'weights: expected [5, 2] (5 from the option numClasses, 2 from inputs), got 8 elements'],
+    [
+      { sampler: new UniformSampler({ rangeMax: 5, numSampled: 2 }) },
+      "weights: expected [5, 2] (5 from the sampler's rangeMax, 2 from inputs), got 8 elements",
+    ],
+    [{ inputs: new Float32Array(3) }, 'weights: 8 elements are not rows of 3 (3 from inputs)'],
+    [{ labels: [], inputs: new Float32Array(0), biases: new Float32Array(3) }, 'weights: 8 elements are not 3 rows (3 from biases)'],
+    [{ labels: [], inputs: new Float32Array(3), numClasses: 4 }, 'inputs: expected [0, 2] (0 from labels), got 3 elements'],
+    [
+      { numClasses: 4, biases: [new Float32Array(3), new Float32Array(1)] },
+      'biases[0]: expected [2, 1] (4 rows over 2 shards, 4 from the option numClasses), got [3, 1]',
+    ],
+  ])('%o', (change, message) => {
+    const sample = 'sampler' in change ? {} : { numSampled: 2 };
+    expect(() => sampledSoftmaxLossSync({ ...flat, ...sample, ...change })).toThrow(
+      expect.objectContaining({ code: 'ERR_SHAPE_MISMATCH', message }),
+    );
+  });
+});
+
+describe('what has been disposed is named', () => {
+  const gone = EmbeddingTable.createSync({ rows: 4, dim: 3 });
+  const goneBiases = EmbeddingTable.createSync({ rows: 7, dim: 1 });
+  const goneSampler = new UniformSampler({ rangeMax: 7, numSampled: 3 });
+  for (const each of [gone, goneBiases, goneSampler]) each.dispose();
+  const { sampledValues: _, ...rest } = good;
+  it.each([
+    [{ weights: [gone, new Float32Array(9)] }, 'weights[0]: the table has been disposed'],
+    [{ weights: [new Float32Array(12), gone] }, 'weights[1]: the table has been disposed'],
+    [{ biases: goneBiases }, 'biases: the table has been disposed'],
+    [{ inputs: gone }, 'inputs: the table has been disposed'],
+    [{ sampler: goneSampler }, 'sampler: it has been disposed'],
+  ])('%#', (change, message) => {
+    expect(() => sampledSoftmaxLossSync({ ...rest, numSampled: 3, ...change })).toThrow(
+      expect.objectContaining({ code: 'ERR_DISPOSED', message }),
+    );
+  });
+  it('where a getter has disposed it', () => {
+    const table = EmbeddingTable.createSync({ rows: 7, dim: 3 });
+    const upstream = {
+      data: Float32Array.of(1, 1),
+      get shape(): number[] {
+        table.dispose();
+        return [2];
+      },
+    };
+    expect(() => sampledSoftmaxLossSync({ ...good, weights: table, gradients: { upstream } })).toThrow(
+      'weights: the table has been disposed',
+    );
+  });
+});
+
+describe('getters', () => {
+  /** The same with a getter for each property, which adds to `counts`. */
+  function counted(value: unknown, path: string, counts: Record<string, number>): unknown {
+    if (
+      typeof value !== 'object' ||
+      value === null ||
+      ![Object.prototype, Array.prototype].includes(Object.getPrototypeOf(value) as object)
+    ) {
+      return value;
+    }
+    const copy = Array.isArray(value) ? [] : {};
+    for (const [key, each] of Object.entries(value)) {
+      const at = `${path}.${key}`;
+      const own = counted(each, at, counts);
+      Object.defineProperty(copy, key, {
+        enumerable: true,
+        get: () => {
+          counts[at] = (counts[at] ?? 0) + 1;
+          return own;
+        },
+      });
+    }
+    return copy;
+  }
+  const rows = (count: number, width: number): object => ({ indices: new Int32Array(count), values: new Float32Array(count * width) });
+  const shards = [new Float32Array(12), { data: new Float32Array(9), shape: [3, 3] }];
+  const everything = {
+    ...good,
+    weights: shards,
+    labels: { data: [0, 2], shape: [2, 1] },
+    inputs: { data: good.inputs, shape: [2, 3], dtype: 'float32' },
+    numTrue: 1,
+    partitionStrategy: 'div',
+    reduction: 'none',
+    precision: 'highest',
+    device: 'auto',
+    numSampled: 3,
+    compat: 'tensorflow',
+    removeAccidentalHits: true,
+    sampledValues: { ...values, sampledExpectedCount: { data: Float32Array.of(1, 1, 1), shape: [3] } },
+    gradients: {
+      mode: 'merged',
+      upstream: { data: Float32Array.of(1, 2), shape: [2] },
+      onDevice: false,
+      out: { inputs: new Float32Array(6), weights: [rows(9, 3), rows(9, 3)], biases: rows(9, 1) },
+    },
+  };
+  it('of every option are called once', async () => {
+    const { sampledValues: _, ...drawn } = { ...everything, seed: [1n, 2n] };
+    for (const options of [everything, drawn]) {
+      const counts: Record<string, number> = {};
+      sampledSoftmaxLossSync(counted(options, '', counts) as never);
+      await sampledSoftmaxLoss(counted({ ...options, signal: new AbortController().signal }, '', counts) as never);
+      expect(Object.entries(counts).filter(([path, n]) => n !== (path === '.signal' ? 1 : 2))).toEqual([]);
+      expect(Object.keys(counts).length).toBeGreaterThan(30);
+    }
+  });
+  it('cannot put an output over what the check has not seen', () => {
+    const { weights } = good;
+    let reads = 0;
+    const out = {
+      get inputs(): Float32Array {
+        return reads++ === 0 ? new Float32Array(6) : weights.subarray(0, 6);
+      },
+    };
+    const before = weights.slice();
+    sampledSoftmaxLossSync({ ...good, gradients: { out } });
+    expect(weights).toEqual(before);
+  });
+  it.each(['weights', 'biases', 'inputs'] as const)('that take the memory of %s away', async (name) => {
+    const taking = (): never => {
+      const array = good[name].slice();
+      return {
+        ...good,
+        [name]: array,
+        gradients: {
+          get upstream(): number {
+            structuredClone(array.buffer, { transfer: [array.buffer] });
+            return 1;
+          },
+        },
+      } as never;
+    };
+    const error = expect.objectContaining({
+      code: 'ERR_DETACHED_BUFFER',
+      message: expect.stringContaining(`${name}: `) as string,
+    }) as Error;
+    expect(() => sampledSoftmaxLossSync(taking())).toThrow(error);
+    await expect(sampledSoftmaxLoss(taking())).rejects.toEqual(error);
+    await expect(softmaxLoss({ ...(taking() as object), sampledValues: undefined } as never)).rejects.toThrow();
+  });
+  it('that shrink the memory of weights', () => {
+    const buffer = Reflect.construct(ArrayBuffer, [84, { maxByteLength: 84 }]) as ArrayBuffer & { resize: (bytes: number) => void };
+    const shape = (): number[] => {
+      buffer.resize(12);
+      return [2];
+    };
+    const upstream = Object.defineProperty({ data: Float32Array.of(1, 1), shape: [2] }, 'shape', { get: shape });
+    expect(() => sampledSoftmaxLossSync({ ...good, weights: new Float32Array(buffer), gradients: { upstream } })).toThrow(
+      expect.objectContaining({ code: 'ERR_RESIZABLE_BUFFER', message: 'weights: had 21 elements when it was read, and now has 3' }),
+    );
+  });
+});
+
+describe('arrays', () => {
+  const { loss, gradients } = sampledSoftmaxLossSync({ ...good, gradients: true });
+  it('whose own properties say something else are read as what they are', () => {
+    for (const name of ['weights', 'biases', 'inputs'] as const) {
+      const array = good[name].slice();
+      for (const key of ['length', 'byteLength', 'byteOffset']) Object.defineProperty(array, key, { value: 4 });
+      expect(sampledSoftmaxLossSync({ ...good, [name]: array }).loss).toEqual(loss);
+    }
+    const around = new Float32Array(8).fill(77);
+    const inputs = around.subarray(1, 7);
+    for (const key of ['length', 'byteOffset']) Object.defineProperty(inputs, key, { value: 0 });
+    sampledSoftmaxLossSync({ ...good, gradients: { out: { inputs } } });
+    expect(Array.from(around)).toEqual([77, ...gradients.inputs, 77]);
+  });
+  it('of another realm will do as outputs', () => {
+    const foreign = (type: string, length: number): never => runInNewContext(`new ${type}(${length})`) as never;
+    const out = {
+      inputs: foreign('Float32Array', 6),
+      weights: { indices: foreign('Int32Array', 5), values: foreign('Float32Array', 15) },
+    };
+    const result = sampledSoftmaxLossSync({ ...good, gradients: { out } });
+    expect(result.gradients.inputs).toBe(out.inputs);
+    expect(Array.from(result.gradients.inputs)).toEqual(Array.from(gradients.inputs));
+    expect(Array.from(result.gradients.weights.values)).toEqual(Array.from(gradients.weights.values));
+    expect(Array.from(out.weights.indices as Int32Array)).toEqual([0, 2, 1, 4, 6]);
+  });
+});
+
+it('an output for biases that there are none of is refused', () => {
+  const { biases: _, ...rest } = good;
+  expect(() => sampledSoftmaxLossSync({ ...rest, gradients: { mode: 'dense', out: { biases: new Float32Array(2) } } })).toThrow(
+    expect.objectContaining({
+      code: 'ERR_INVALID_ARG_VALUE',
+      message: 'gradients.out.biases: got Float32Array(2), but biases were left out',
+    }),
+  );
+  // What an earlier call gave.
+  const { gradients } = sampledSoftmaxLossSync({ ...rest, gradients: true });
+  expect(sampledSoftmaxLossSync({ ...rest, gradients: { out: gradients } }).gradients.inputs).toBe(gradients.inputs);
+});
+
+it('a full softmax, or dense gradients, of more classes than could ever be gone through are refused', async () => {
+  const call = (classes: number) =>
+    ({
+      weights: { data: new Float32Array(0), shape: [classes, 0] },
+      labels: [0],
+      inputs: { data: new Float32Array(0), shape: [1, 0] },
+    }) as const;
+  const error = { code: 'ERR_OUT_OF_RANGE', message: 'numClasses: rows of dim 0 may be at most 4294967296, got 1099511627776' };
+  expect(() => softmaxLossSync(call(2 ** 40))).toThrow(expect.objectContaining(error));
+  await expect(softmaxLoss(call(2 ** 40))).rejects.toMatchObject(error);
+  const sampled = { ...call(2 ** 40), numSampled: 2, seed: 1 };
+  expect(() => sampledSoftmaxLossSync({ ...sampled, gradients: { mode: 'dense' } })).toThrow(expect.objectContaining(error));
+  expect(sampledSoftmaxLossSync({ ...sampled, gradients: true }).loss).toHaveLength(1);
+  expect(softmaxLossSync(call(2 ** 20)).loss[0]).toBeCloseTo(Math.log(2 ** 20), 4);
 });
 
 describe('sizes that follow from others', () => {

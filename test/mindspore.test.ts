@@ -31,14 +31,14 @@ describe('the documented example', () => {
   it("gives the documented digits with numerics: 'mindspore'", async () => {
     const loss = new SampledSoftmaxLoss({ numSampled: 4, numClasses: 7, numTrue: 1, numerics: 'mindspore' });
     const result = await loss.forward(documented);
-    const printed = Array.from(result.loss as Float32Array, (x) => x.toPrecision(8));
+    const printed = Array.from(result.loss, (x) => x.toPrecision(8));
     expect(printed).toEqual(['46.051701', '14.000047', '0.0000061989022']);
     expect(Array.from(result.sampledValues.sampledCandidates, Number).sort()).toEqual([3, 4, 5, 6]);
   });
 
   it('gives the true losses by default', () => {
     const loss = new SampledSoftmaxLoss({ numSampled: 4, numClasses: 7 });
-    const rows = loss.forwardSync(documented).loss as Float32Array;
+    const rows = loss.forwardSync(documented).loss;
     for (const [i, want] of [71.0067153485, 14.0000462304, 6.1855926e-6].entries()) {
       expect(Math.abs((rows[i] as number) / want - 1)).toBeLessThan(1e-5); // float32 logits of about 100: 1e-7 of them is 1e-5 of the last row's loss
     }
@@ -69,13 +69,13 @@ describe("MindSpore's own test values", () => {
   it.each(cases)('$what', async ({ options, want }) => {
     for (const numerics of ['stable', 'mindspore'] as const) {
       const loss = new SampledSoftmaxLoss({ numSampled: 4, numClasses: 7, numTrue: 1, numerics, ...(options as object) });
-      expectClose((await loss.forward(arrays)).loss as Float32Array, want, 5e-6);
+      expectClose((await loss.forward(arrays)).loss, want, 5e-6);
     }
   });
   it('truly reduces', () => {
-    const make = (reduction: 'none' | 'mean' | 'sum'): SampledSoftmaxLoss =>
+    const make = <R extends 'none' | 'mean' | 'sum'>(reduction: R): SampledSoftmaxLoss<R> =>
       new SampledSoftmaxLoss({ numSampled: 4, numClasses: 7, seed: 1, removeAccidentalHits: false, reduction });
-    const rows = Array.from(make('none').forwardSync(arrays).loss as Float32Array);
+    const rows = Array.from(make('none').forwardSync(arrays).loss);
     const sum = rows.reduce((a, b) => a + b, 0);
     expect(make('sum').forwardSync(arrays).loss).toBe(sum);
     expect(make('mean').forwardSync(arrays).loss).toBe(sum / 3);
@@ -102,8 +102,7 @@ describe("MindSpore's own test values", () => {
       const loss = new SampledSoftmaxLoss({ numSampled: 4, numClasses: 7, sampledValues: values, reduction: 'sum', numerics });
       const weights = Float64Array.from(linspace(70));
       const inputs = Float64Array.from(linspace(30));
-      const at = (x: Float64Array): number =>
-        loss.forwardSync({ weights, biases: linspace(7), labels: [0, 1, 2], inputs: x }).loss as number;
+      const at = (x: Float64Array): number => loss.forwardSync({ weights, biases: linspace(7), labels: [0, 1, 2], inputs: x }).loss;
       const { gradients } = loss.forwardSync({ weights, biases: linspace(7), labels: [0, 1, 2], inputs, gradients: true });
       for (const i of [0, 9, 17, 29]) {
         const [up, down] = [inputs.slice(), inputs.slice()];
@@ -119,12 +118,40 @@ describe("MindSpore's own test values", () => {
     const make = (numerics: 'stable' | 'mindspore'): SampledSoftmaxLoss =>
       new SampledSoftmaxLoss({ numSampled: 1, numClasses: 2, sampledValues: values, numerics });
     const saturated = make('mindspore').forwardSync(far);
-    expect((saturated.loss as Float32Array)[0]).toBeCloseTo(46.0517, 4);
+    expect(saturated.loss[0]).toBeCloseTo(46.0517, 4);
     expect(saturated.gradients.inputs[0]).toBeCloseTo(0, 12);
     const stable = make('stable').forwardSync(far);
-    expect((stable.loss as Float32Array)[0]).toBeCloseTo(110, 4);
+    expect(stable.loss[0]).toBeCloseTo(110, 4);
     expect(stable.gradients.inputs[0]).toBeCloseTo(110, 4);
   });
+});
+
+it('an unknown option of a call names the function', async () => {
+  const loss = new SampledSoftmaxLoss({ numSampled: 4, numClasses: 7 });
+  const wrong = { ...documented, numSampled: 4 } as never;
+  expect(() => loss.forwardSync(wrong)).toThrow("SampledSoftmaxLoss.forwardSync: unknown option 'numSampled'");
+  await expect(loss.forward(wrong)).rejects.toThrow("SampledSoftmaxLoss.forward: unknown option 'numSampled'");
+});
+
+it('labels are read once', () => {
+  const reads: string[] = [];
+  const once = <T>(name: string, value: T): T => (reads.push(name), value);
+  const labels = {
+    get data(): number[] {
+      return once('data', [0, 1, 2]);
+    },
+    get shape(): number[] {
+      return once('shape', [3, 1]);
+    },
+  };
+  const options = {
+    ...documented,
+    get labels(): typeof labels {
+      return once('labels', labels);
+    },
+  };
+  new SampledSoftmaxLoss({ numSampled: 4, numClasses: 7 }).forwardSync(options);
+  expect(reads).toEqual(['labels', 'data', 'shape']);
 });
 
 describe('errors', () => {

@@ -22,15 +22,22 @@ import {
   softmaxLossSync,
   UniformSampler,
   uniformCandidateSampler,
+  type ArithmeticArray,
   type CandidateSampler,
   type CudaDevice,
+  type DType,
   type FloatArray,
+  type Matrix,
+  type Reduction,
   type RowGradients,
+  type Sample,
   type SampledSoftmaxLossOptions,
   type SampledSoftmaxLossSyncOptions,
   type SampledValues,
+  type SamplerOptions,
+  type TableOptions,
 } from '../lib/index.ts';
-import { SampledSoftmaxLoss } from '../lib/mindspore.ts';
+import { SampledSoftmaxLoss, type SampledSoftmaxLossOptions as SampledSoftmaxLossClassOptions } from '../lib/mindspore.ts';
 
 const weights = new Float32Array(21);
 const biases = new Float32Array(7);
@@ -58,8 +65,26 @@ describe('loss', () => {
     expectTypeOf(sampledSoftmaxLossSync({ ...options, inputs: { data: wide, shape: [2, 3] } }).loss).toEqualTypeOf<Float64Array>();
     expectTypeOf(sampledSoftmaxLossSync({ ...options, inputs: bits }).loss).toEqualTypeOf<Float32Array>();
     expectTypeOf(sampledSoftmaxLossSync({ ...options, weights: new Float64Array(21) }).loss).toEqualTypeOf<Float32Array>();
-    expectTypeOf(sampledSoftmaxLossSync({ ...options, inputs: table }).loss).toExtend<FloatArray>();
-    expectTypeOf(sampledSoftmaxLossSync({ ...options, inputs: wideTable }).loss).toExtend<FloatArray>();
+    expectTypeOf(sampledSoftmaxLossSync({ ...options, inputs: table }).loss).toEqualTypeOf<Float32Array>();
+    expectTypeOf(sampledSoftmaxLossSync({ ...options, inputs: wideTable }).loss).toEqualTypeOf<Float64Array>();
+  });
+  it('has each dtype that the inputs may have', () => {
+    const shape = [2, 3] as const;
+    const lossOf = <const I extends Matrix>(of: I): ArithmeticArray<I> => sampledSoftmaxLossSync({ ...options, inputs: of }).loss;
+    const data = inputs as FloatArray;
+    const either = sampledSoftmaxLossSync({ ...options, inputs: { data, shape }, gradients: true });
+    expectTypeOf(either.loss).toEqualTypeOf<FloatArray>();
+    expectTypeOf(either.gradients.inputs).toEqualTypeOf<FloatArray>();
+    expectTypeOf(either.gradients.weights).toEqualTypeOf<RowGradients>();
+    expectTypeOf(sampledSoftmaxLossSync({ ...options, inputs: data }).loss).toEqualTypeOf<FloatArray>();
+    expectTypeOf(lossOf({ data: inputs, shape } as { data: Float32Array; shape: [2, 3] } | Float64Array)).toEqualTypeOf<FloatArray>();
+    expectTypeOf(lossOf(table as EmbeddingTable<'float32' | 'float64'>)).toEqualTypeOf<FloatArray>();
+    expectTypeOf(lossOf(table as EmbeddingTable<'float32'> | EmbeddingTable<'float64'>)).toEqualTypeOf<FloatArray>();
+    expectTypeOf(lossOf(table as EmbeddingTable<'float32'> | EmbeddingTable<'float16'>)).toEqualTypeOf<Float32Array>();
+    expectTypeOf(lossOf(inputs as Matrix)).toEqualTypeOf<FloatArray>();
+    const generic = <A extends FloatArray>(own: A) => sampledSoftmaxLossSync({ ...options, inputs: { data: own, shape } }).loss;
+    expectTypeOf(generic(inputs)).toEqualTypeOf<Float32Array>();
+    expectTypeOf(generic(data)).toEqualTypeOf<FloatArray>();
   });
 });
 
@@ -183,6 +208,21 @@ describe('options', () => {
     sampledSoftmaxLossSync({ ...options, labels: new Float32Array(2) });
     // @ts-expect-error 16-bit values say which
     sampledSoftmaxLossSync({ ...options, weights: new Uint16Array(21) });
+    const half = { data: new Uint16Array(2), shape: [2], dtype: 'float16' } as const;
+    // @ts-expect-error matrices alone are taken in 16 bits
+    sampledSoftmaxLossSync({ ...options, gradients: { upstream: half } });
+    const { sampledValues } = sampledSoftmaxLossSync(options);
+    // @ts-expect-error nor are counts
+    sampledSoftmaxLossSync({ ...options, sampledValues: { ...sampledValues, trueExpectedCount: half } });
+    // @ts-expect-error of the sample neither
+    sampledSoftmaxLossSync({ ...options, sampledValues: { ...sampledValues, sampledExpectedCount: half } });
+    for (const numbers of [[1, 2], new Float32Array(2), new Float64Array(2), { data: weights as FloatArray, shape: [2] }]) {
+      sampledSoftmaxLossSync({
+        ...options,
+        gradients: { upstream: numbers },
+        sampledValues: { ...sampledValues, trueExpectedCount: numbers },
+      });
+    }
     // @ts-expect-error no such device
     sampledSoftmaxLossSync({ ...options, device: 'gpu' });
     // @ts-expect-error no such device
@@ -246,6 +286,20 @@ describe('samplers', () => {
     // @ts-expect-error a pair of bigints or a number
     new UniformSampler({ rangeMax: 10, numSampled: 3, seed: 5n });
   });
+  it('have a type that does not tell their range', () => {
+    const samplers = { narrow: new UniformSampler({ rangeMax: 10, numSampled: 2 }) };
+    samplers.narrow = new UniformSampler({ rangeMax: 20, numSampled: 2 });
+    expectTypeOf(samplers.narrow).toEqualTypeOf<UniformSampler>();
+    expectTypeOf(new LogUniformSampler({ rangeMax: 10n, numSampled: 2 })).toEqualTypeOf<LogUniformSampler<bigint>>();
+    expectTypeOf(uniformCandidateSampler({ ...draw, rangeMax: 10 })).toEqualTypeOf<Sample>();
+    const rangeMax = 10 as number | bigint;
+    expectTypeOf(new UniformSampler({ rangeMax, numSampled: 2 })).toEqualTypeOf<UniformSampler<number | bigint>>();
+    expectTypeOf(logUniformCandidateSampler({ ...draw, rangeMax })).toEqualTypeOf<Sample<number | bigint>>();
+    // A range of a type that is not known yet.
+    expectTypeOf(<R extends number | bigint>(of: SamplerOptions<R>) => new UniformSampler<R>(of)).returns.toExtend<CandidateSampler>();
+    // @ts-expect-error not what the type says
+    new UniformSampler<bigint>({ rangeMax: 10, numSampled: 2 });
+  });
   it('are all candidate samplers, which a loss takes', () => {
     expectTypeOf<UniformSampler>().toExtend<CandidateSampler>();
     expectTypeOf<LogUniformSampler<bigint>>().toExtend<CandidateSampler>();
@@ -262,6 +316,25 @@ describe('tables', () => {
     expectTypeOf(half.viewSync(0, 1)).toEqualTypeOf<Uint16Array>();
     expectTypeOf(EmbeddingTable.createSync({ rows: 1, dim: 1 }).viewSync(0, 1)).toEqualTypeOf<Float32Array>();
   });
+  it('are of another dtype than float32 only where the options say so', () => {
+    const size = { rows: 1, dim: 1 };
+    // @ts-expect-error it would be float32
+    EmbeddingTable.createSync<'float64'>(size);
+    const unsaid: TableOptions<'float64'> = size;
+    // @ts-expect-error it would be float32
+    void EmbeddingTable.create(unsaid);
+    // @ts-expect-error it would be float32
+    const wide: EmbeddingTable<'float64'> = EmbeddingTable.createSync(size);
+    expectTypeOf(wide).toEqualTypeOf<EmbeddingTable<'float64'>>();
+    expectTypeOf(EmbeddingTable.createSync<'float64'>({ ...size, dtype: 'float64' })).toEqualTypeOf<EmbeddingTable<'float64'>>();
+    expectTypeOf(EmbeddingTable.createSync(size)).toEqualTypeOf<EmbeddingTable<'float32'>>();
+    expectTypeOf(EmbeddingTable.createSync<'float32' | 'float64'>(unsaid)).toEqualTypeOf<EmbeddingTable<'float32' | 'float64'>>();
+    expectTypeOf(EmbeddingTable.create(size as TableOptions)).resolves.toEqualTypeOf<EmbeddingTable>();
+    const dtype = 'float64' as 'float16' | 'float64';
+    expectTypeOf(EmbeddingTable.createSync({ ...size, dtype })).toEqualTypeOf<EmbeddingTable<'float16' | 'float64'>>();
+    // A dtype that is not known yet.
+    expectTypeOf(<D extends DType>(of: D) => EmbeddingTable.createSync({ ...size, dtype: of })).returns.toExtend<EmbeddingTable>();
+  });
 });
 
 describe("MindSpore's class", () => {
@@ -273,6 +346,26 @@ describe("MindSpore's class", () => {
     loss.forwardSync({ weights, labels: [0], inputs, numTrue: 1 });
     // @ts-expect-error no such option
     new SampledSoftmaxLoss({ numSampled: 3, numClasses: 7, unique: true });
+  });
+  it('gives a loss of the form of its reduction', () => {
+    const size = { numSampled: 3, numClasses: 7 };
+    const call = { weights, labels: [0], inputs };
+    expectTypeOf(new SampledSoftmaxLoss(size).forwardSync(call).loss).toEqualTypeOf<Float32Array>();
+    expectTypeOf(new SampledSoftmaxLoss({ ...size, reduction: 'none' }).forwardSync(call).loss).toEqualTypeOf<Float32Array>();
+    const sum = new SampledSoftmaxLoss({ ...size, reduction: 'sum' });
+    expectTypeOf(sum.forward(call).then((r) => r.loss)).resolves.toEqualTypeOf<number>();
+    expectTypeOf(sum).not.toExtend<SampledSoftmaxLoss>();
+    const reduction = 'mean' as 'none' | 'mean';
+    const either = new SampledSoftmaxLoss({ ...size, reduction });
+    expectTypeOf(either.forwardSync(call).loss).toEqualTypeOf<Float32Array | number>();
+    expectTypeOf(either).not.toExtend<SampledSoftmaxLoss>();
+    expectTypeOf(sum).toExtend<SampledSoftmaxLoss<Reduction>>();
+    expectTypeOf(new SampledSoftmaxLoss(size as SampledSoftmaxLossClassOptions)).toEqualTypeOf<SampledSoftmaxLoss<Reduction>>();
+    const flag = true as boolean;
+    // @ts-expect-error it would be 'none' where the option is left out
+    new SampledSoftmaxLoss({ ...size, ...(flag ? { reduction: 'mean' as const } : {}) });
+    // @ts-expect-error it would be 'none'
+    new SampledSoftmaxLoss<'mean'>(size);
   });
 });
 

@@ -1,7 +1,9 @@
 /** From a checked problem to the native call: allocates the results, lays out the gradients, and hands the results over. */
 import { constants } from 'node:buffer';
+import { addAbortListener } from 'node:events';
+import { types } from 'node:util';
 import type { AbortFlag, NativeGradients, NativeLoss, NativeRowPlan } from '../../binding.d.ts';
-import { giveBackIds, pin, type DType, type OwnIds, type ValueData } from '../arrays.ts';
+import { bufferOf, bytesOf, checkAttached, giveBackIds, offsetOf, pin, type DType, type OwnIds, type ValueData } from '../arrays.ts';
 import { binding } from '../binding.ts';
 import { deviceName } from '../devices.ts';
 import { fromNative, makeError, native, show } from '../errors.ts';
@@ -14,7 +16,7 @@ import {
   type NamedArray,
   type ParameterGradient,
 } from '../gradients.ts';
-import { nativeParameter, nativeShard, plainArrays, shardRows, type ReadMatrix } from '../parameters.ts';
+import { checkStillThere, nativeParameter, nativeShard, plainArrays, shardRows, type ReadMatrix } from '../parameters.ts';
 import { reduce } from '../reduction.ts';
 import { Room } from '../room.ts';
 import type { Problem } from './prepare.ts';
@@ -203,7 +205,7 @@ function copied(inputs: ReadMatrix): ReadMatrix {
 function copyOf(data: ValueData, dtype: DType): ValueData {
   if (dtype === 'float32') return new Float32Array(data as Float32Array);
   if (dtype === 'float64') return new Float64Array(data as Float64Array);
-  return new Uint16Array(new Uint16Array(data.buffer, data.byteOffset, data.byteLength / 2));
+  return new Uint16Array(new Uint16Array(bufferOf(data), offsetOf(data), bytesOf(data) / 2));
 }
 
 /** What all asynchronous calls under way in this thread write of the caller's, and what they read. */
@@ -211,15 +213,21 @@ const inFlight = new Set<NamedArray>();
 const readInFlight = new Set<NamedArray>();
 
 /**
- * Checks the caller's outputs before a sample is drawn, so that a call that fails has drawn none: types, overlaps, and
- * lengths where they do not depend on the sample.
+ * Checks the caller's memory before a sample is drawn, so that a call that fails has drawn none: whether what was read is
+ * still there; types and overlaps of outputs, and their lengths where they do not depend on the sample. All options have been
+ * read before: from here on no code of the caller's runs that could take memory away.
  */
-export function checkOutputs(p: Problem, numSampled: number): void {
+export function checkMemory(p: Problem, numSampled: number): void {
+  p.weights.forEach(checkStillThere);
+  p.biases?.forEach(checkStillThere);
+  checkStillThere(p.inputs);
   const trial = new Outputs(p.outputs.float64, p.outputs.asynchronous);
-  const { out, mode } = p.request ?? { out: {}, mode: 'sparse' };
-  if (out.inputs !== undefined) trial.take('gradients.out.inputs', out.inputs, p.batch * p.dim, false);
-  if (out.weights !== undefined) checkRowOutput(p, 'weights', p.weights, out.weights, mode, numSampled, trial);
-  if (out.biases !== undefined && p.biases) checkRowOutput(p, 'biases', p.biases, out.biases, mode, numSampled, trial);
+  if (p.request) {
+    const { out, mode } = p.request;
+    if (out.inputs !== undefined) trial.take('gradients.out.inputs', out.inputs, p.batch * p.dim, false);
+    if (out.weights !== undefined) checkRowOutput(p, 'weights', p.weights, out.weights, mode, numSampled, trial);
+    if (out.biases !== undefined && p.biases) checkRowOutput(p, 'biases', p.biases, out.biases, mode, numSampled, trial);
+  }
   checkOverlaps(p, trial.borrowed);
 }
 
@@ -268,16 +276,15 @@ function checkOverlaps(p: Problem, own: readonly NamedArray[]): void {
 const sameIndices = (a: NamedArray, b: NamedArray): boolean =>
   a.name.endsWith('.indices') &&
   a.name.replace('biases', 'weights') === b.name &&
-  a.view.buffer === b.view.buffer &&
-  a.view.byteOffset === b.view.byteOffset &&
-  a.view.byteLength === b.view.byteLength;
+  bufferOf(a.view) === bufferOf(b.view) &&
+  offsetOf(a.view) === offsetOf(b.view) &&
+  bytesOf(a.view) === bytesOf(b.view);
 
 /** Whether two views share a byte. Several SharedArrayBuffers may stand for the same memory, which only the addon can see. */
 function overlap(a: ArrayBufferView, b: ArrayBufferView): boolean {
-  if (a.buffer !== b.buffer) {
-    return a.buffer instanceof SharedArrayBuffer && b.buffer instanceof SharedArrayBuffer && binding().overlaps(a, b);
-  }
-  return a.byteOffset < b.byteOffset + b.byteLength && b.byteOffset < a.byteOffset + a.byteLength;
+  const [own, other] = [bufferOf(a), bufferOf(b)];
+  if (own !== other) return types.isSharedArrayBuffer(own) && types.isSharedArrayBuffer(other) && binding().overlaps(a, b);
+  return offsetOf(a) < offsetOf(b) + bytesOf(b) && offsetOf(b) < offsetOf(a) + bytesOf(a);
 }
 
 /** Runs the native call of the Promise form, and gives what it gave: claims the caller's outputs, and follows the signal. */
@@ -292,7 +299,10 @@ export async function runAsync(
   outputs.borrowed.forEach((output) => inFlight.add(output));
   reads.forEach((read) => readInFlight.add(read));
   try {
-    return await start(abortFlag);
+    const kept = await start(abortFlag);
+    // Memory of WebAssembly stays while the call uses it, but no longer belongs to the array once it has grown.
+    for (const { name, view } of outputs.borrowed) checkAttached(name, view);
+    return kept;
   } catch (error) {
     if ((error as { code?: unknown }).code === 'ERR_ABORTED' && signal?.aborted) throw signal.reason;
     throw fromNative(error);
@@ -303,22 +313,32 @@ export async function runAsync(
   }
 }
 
-/** The flags of the unfinished calls that follow a signal: one listener for all, as Node warns of more than ten. */
-const followers = new WeakMap<AbortSignal, Set<Int32Array>>();
+/** The unfinished calls that follow a signal: one listener for all, as Node warns of more than ten. */
+interface Followers {
+  readonly flags: Set<Int32Array>;
+  listener: Disposable | undefined;
+}
 
-function setFlags(event: Event): void {
-  for (const flag of followers.get(event.target as AbortSignal) ?? []) Atomics.store(flag, 0, 1);
+const followers = new WeakMap<AbortSignal, Followers>();
+
+/** Listens once, whatever other listeners do with the event: 3 us, and 1 us without that. */
+function listen(signal: AbortSignal, to: Followers): void {
+  to.listener = addAbortListener(signal, () => {
+    if (!signal.aborted)
+      listen(signal, to); // somebody's own event
+    else for (const flag of to.flags) Atomics.store(flag, 0, 1);
+  });
 }
 
 /** Sets the flag when the signal aborts, until the function that is returned is called. */
 function follow(signal: AbortSignal, flag: Int32Array): () => void {
-  const flags = followers.get(signal) ?? new Set();
-  followers.set(signal, flags);
-  if (flags.size === 0) signal.addEventListener('abort', setFlags);
-  flags.add(flag);
+  const all = followers.get(signal) ?? { flags: new Set(), listener: undefined };
+  followers.set(signal, all);
+  if (all.flags.size === 0) listen(signal, all);
+  all.flags.add(flag);
   return () => {
-    flags.delete(flag);
-    if (flags.size === 0) signal.removeEventListener('abort', setFlags);
+    all.flags.delete(flag);
+    if (all.flags.size === 0) all.listener?.[Symbol.dispose]();
   };
 }
 

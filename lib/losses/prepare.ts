@@ -12,8 +12,11 @@ import {
   plainArrays,
   readMatrix,
   readParameter,
+  saidBy,
   type PartitionStrategy,
   type ReadMatrix,
+  type ReadParameter,
+  type SizeClaim,
 } from '../parameters.ts';
 import { checkReduction, reductions, type Reduction } from '../reduction.ts';
 import type { LossOptions } from './types.ts';
@@ -31,6 +34,9 @@ export const commonOptions: readonly string[] = [
   'precision',
   'device',
 ];
+
+/** Where a call goes through all classes: with dim 0 no memory stands behind them, so that a shape could ask for days. */
+const maxWithoutDim = 2 ** 32;
 
 /** A loss's options with every size settled and every array checked. */
 export interface Problem {
@@ -57,7 +63,7 @@ export interface Problem {
   readonly outputs: Outputs;
 }
 
-/** Reads the options that all losses share. `range`: of the sampler that is among them. */
+/** Reads the options that all losses share, each once: getters may change their answers. `range`: of the sampler that is among them. */
 export function readProblem(
   where: string,
   options: LossOptions,
@@ -65,21 +71,22 @@ export function readProblem(
   range: number | undefined,
   modes?: readonly GradientMode[],
 ): Problem {
-  const numTrue = options.numTrue === undefined ? 1 : checkInteger('numTrue', options.numTrue, 1, 2 ** 31 - 1);
-  const strategy =
-    options.partitionStrategy === undefined ? 'mod' : checkChoice('partitionStrategy', options.partitionStrategy, partitionStrategies);
-  const reduction = options.reduction === undefined ? 'none' : checkChoice('reduction', options.reduction, reductions);
-  const precision = options.precision === undefined ? 'highest' : checkChoice('precision', options.precision, ['highest', 'high']);
-  const stated = options.numClasses === undefined ? undefined : checkInteger('numClasses', options.numClasses, 1);
+  const { numTrue = 1, partitionStrategy: strategy = 'mod', reduction = 'none', precision = 'highest', numClasses: stated } = options;
+  const { labels: ownLabels, weights: ownWeights, biases: ownBiases, inputs: ownInputs, device: wanted, gradients } = options;
+  checkInteger('numTrue', numTrue, 1, 2 ** 31 - 1);
+  checkChoice('partitionStrategy', strategy, partitionStrategies);
+  checkChoice('reduction', reduction, reductions);
+  checkChoice('precision', precision, ['highest', 'high']);
+  if (stated !== undefined) checkInteger('numClasses', stated, 1);
 
-  const labels = readIds('labels', options.labels, !asynchronous);
+  const labels = readIds('labels', ownLabels, !asynchronous);
   const batch = batchOf('labels', labels.ids.length, labels.shape, numTrue);
-  const weights = readParameter('weights', options.weights, 2);
-  const biases = options.biases === undefined || options.biases === null ? undefined : readParameter('biases', options.biases, 1);
-  const inputs = readMatrix('inputs', options.inputs, 2);
+  const weights = readParameter('weights', ownWeights, 2);
+  const biases = ownBiases === undefined || ownBiases === null ? undefined : readParameter('biases', ownBiases, 1);
+  const inputs = readMatrix('inputs', ownInputs, 2);
   const tables = addPlacedTables(weights.shards, []);
   if (biases) addPlacedTables(biases.shards, tables);
-  const device = chooseDevice('device', options.device, addPlacedTables([inputs], tables));
+  const device = chooseDevice('device', wanted, addPlacedTables([inputs], tables));
   agree('batch', [
     { value: batch, from: 'labels' },
     { value: inputs.rows, from: 'inputs' },
@@ -88,34 +95,40 @@ export function readProblem(
     throw makeError('ERR_SHAPE_MISMATCH', `inputs: ${inputs.length} elements are not ${batch} rows (labels have ${batch})`);
   }
 
-  const known = agree('numClasses', [
+  const classClaims = [
     { value: stated, from: 'the option numClasses' },
-    { value: range, from: 'the sampler (rangeMax)' },
+    { value: range, from: "the sampler's rangeMax" },
     { value: weights.rows, from: 'weights' },
     { value: biases?.rows, from: 'biases' },
-  ]);
+  ];
+  const known = agree('numClasses', classClaims);
   const dimClaims = [{ value: inputs.width ?? (batch > 0 ? inputs.length / batch : undefined), from: 'inputs' }];
   for (const { name, width } of weights.shards) dimClaims.push({ value: width, from: name });
-  const dim = agree('dim', dimClaims) ?? rowLength(weights.length, known);
+  const dim = agree('dim', dimClaims) ?? rowLength(weights.length, known, classClaims);
   const numClasses = known ?? (dim > 0 && weights.length % dim === 0 ? weights.length / dim : undefined);
   if (numClasses === undefined) {
-    const hint =
-      dim > 0 ? `weights has ${weights.length} elements, which are not rows of ${dim}` : 'nothing tells how many classes there are';
-    throw makeError('ERR_SHAPE_MISMATCH', `numClasses: ${hint}; pass numClasses`);
+    const wrong =
+      dim > 0
+        ? `weights: ${weights.length} elements are not rows of ${dim} (${saidBy(dimClaims).join()})`
+        : 'numClasses: nothing tells how many classes there are; pass numClasses';
+    throw makeError('ERR_SHAPE_MISMATCH', wrong);
   }
   if (numClasses < 1) throw makeError('ERR_OUT_OF_RANGE', `numClasses: expected at least 1, got ${numClasses}`);
-  checkParameter(weights.shards, numClasses, dim, 'dim');
-  if (biases) checkParameter(biases.shards, numClasses, 1, 'a bias');
+  checkParameter(weights.shards, numClasses, dim, classClaims, dimClaims);
+  if (biases) checkParameter(biases.shards, numClasses, 1, classClaims);
   if (inputs.length !== batch * dim) {
-    throw makeError('ERR_SHAPE_MISMATCH', `inputs: expected [${batch}, ${dim}], got ${inputs.length} elements`);
+    throw makeError('ERR_SHAPE_MISMATCH', `inputs: expected [${batch}, ${dim}] (${batch} from labels), got ${inputs.length} elements`);
   }
   checkLabels('labels', labels.ids, numClasses, numTrue);
   checkReduction(where, reduction, batch);
 
   const reads = asynchronous ? [...plainArrays(weights.shards), ...plainArrays(biases?.shards ?? [])] : [];
   for (const { name, view } of reads) checkFixedLength(name, view);
-  const request = readGradientRequest(options.gradients, modes);
+  const request = readGradientRequest(gradients, shardsOf(weights), biases ? shardsOf(biases) : null, modes);
   if (request?.onDevice) checkKept(request, [...weights.shards, ...(biases?.shards ?? [])]);
+  if (dim === 0 && numClasses > maxWithoutDim && (request?.mode ?? modes?.[0]) === 'dense') {
+    throw makeError('ERR_OUT_OF_RANGE', `numClasses: rows of dim 0 may be at most ${maxWithoutDim}, got ${numClasses}`);
+  }
   const outputs = new Outputs(inputs.dtype === 'float64', asynchronous);
   const { upstream, upstreamScale } = readUpstream(request?.upstream, reduction, batch);
   return {
@@ -141,6 +154,8 @@ export function readProblem(
   };
 }
 
+const shardsOf = ({ sharded, shards }: ReadParameter): number | undefined => (sharded ? shards.length : undefined);
+
 /** Gradients that stay on a device are of tables there, and go to no array. */
 function checkKept({ out }: GradientRequest, shards: readonly ReadMatrix[]): void {
   for (const name of ['weights', 'biases'] as const) {
@@ -157,10 +172,10 @@ function checkKept({ out }: GradientRequest, shards: readonly ReadMatrix[]): voi
 }
 
 /** The dim that flat weights of `numClasses` rows have. */
-function rowLength(flat: number, numClasses: number | undefined): number {
+function rowLength(flat: number, numClasses: number | undefined, claims: readonly SizeClaim[]): number {
   if (!numClasses) return 0;
   if (flat % numClasses === 0) return flat / numClasses;
-  throw makeError('ERR_SHAPE_MISMATCH', `weights: ${flat} elements are not ${numClasses} rows (numClasses)`);
+  throw makeError('ERR_SHAPE_MISMATCH', `weights: ${flat} elements are not ${numClasses} rows (${saidBy(claims).join()})`);
 }
 
 /** The batch that ids of `[batch, numTrue]` have; rank 1 will do where numTrue is 1. */
@@ -195,10 +210,13 @@ function readUpstream(value: unknown, reduction: Reduction, batch: number): { up
   return { upstream: readNumbers('gradients.upstream', value, [batch]), upstreamScale: 1 };
 }
 
-/** Values or plain numbers of a shape, as doubles. A shape that they state may leave out last sizes of 1. */
-export function readNumbers(name: string, value: unknown, shape: readonly number[]): Float64Array {
-  const length = shape.reduce((a, b) => a * b, 1);
+/**
+ * Values or plain numbers of a shape, as doubles; or of the shape `other`, where they have as many. A shape that they state
+ * may leave out last sizes of 1.
+ */
+export function readNumbers(name: string, value: unknown, shape: readonly number[], other: readonly number[] = shape): Float64Array {
   let numbers: Float64Array;
+  let stated: readonly number[] | undefined;
   if (Array.isArray(value)) {
     numbers = Float64Array.from(value, (x, i) => checkNumber(`${name}[${i}]`, x));
   } else {
@@ -206,13 +224,18 @@ export function readNumbers(name: string, value: unknown, shape: readonly number
     if (view.dtype !== 'float32' && view.dtype !== 'float64') {
       throw makeError('ERR_INVALID_ARG_TYPE', `${name}: expected float32 or float64, got ${view.dtype}`);
     }
-    if (view.shape !== undefined && withoutLastOnes(view.shape) !== withoutLastOnes(shape)) {
-      throw makeError('ERR_SHAPE_MISMATCH', `${name}: expected shape [${shape.join(', ')}], got [${view.shape.join(', ')}]`);
-    }
-    numbers = Float64Array.from(view.data as Float32Array);
+    stated = view.shape;
+    numbers = new Float64Array(view.data as Float32Array);
   }
+  const wanted = numbers.length !== sizeOfShape(shape) && numbers.length === sizeOfShape(other) ? other : shape;
+  if (stated && withoutLastOnes(stated) !== withoutLastOnes(wanted)) {
+    throw makeError('ERR_SHAPE_MISMATCH', `${name}: expected shape [${wanted.join(', ')}], got [${stated.join(', ')}]`);
+  }
+  const length = sizeOfShape(wanted);
   if (numbers.length !== length) throw makeError('ERR_SHAPE_MISMATCH', `${name}: expected ${length} elements, got ${numbers.length}`);
   return numbers;
 }
+
+const sizeOfShape = (shape: readonly number[]): number => shape.reduce((a, b) => a * b, 1);
 
 const withoutLastOnes = (shape: readonly number[]): string => shape.join().replace(/(,1)+$/, '');

@@ -3,7 +3,7 @@
  * A draw is taken in the order of the calls, once everything else about a call has been checked.
  */
 import type { NativeGradients, NativeLoss } from '../../binding.d.ts';
-import { lengthOf, readIds, type OwnIds } from '../arrays.ts';
+import { readIds, type OwnIds } from '../arrays.ts';
 import { binding } from '../binding.ts';
 import { checkBoolean, checkChoice, checkInteger, checkOptions } from '../checks.ts';
 import { makeError, native, show } from '../errors.ts';
@@ -11,7 +11,7 @@ import { agree } from '../parameters.ts';
 import { Room } from '../room.ts';
 import { LogUniformSampler } from '../samplers/log-uniform.ts';
 import { drawFor, isSampler, maxSampled, sampleBytes, type CandidateSampler } from '../samplers/sampler.ts';
-import { buildCall, checkOutputs, gradientBytes, readSignal, runAsync, type CommonResult } from './call.ts';
+import { buildCall, checkMemory, gradientBytes, readSignal, runAsync, type CommonResult } from './call.ts';
 import { checkLabels, commonOptions, readNumbers, readProblem, type Problem } from './prepare.ts';
 import type { HitOptions, SampledLossOptions, SampledValues } from './types.ts';
 
@@ -66,32 +66,34 @@ export async function sampledLoss(kind: SampledLossKind, options: AnySampledOpti
 
 function prepare(kind: SampledLossKind, where: string, options: AnySampledOptions, asynchronous: boolean): Prepared {
   checkOptions(where, options, knownOptions(kind, asynchronous));
-  const hits = readHits(kind, options);
+  const { removeAccidentalHits, compat, sampler: drawer, sampledValues, seed: ownSeed, numSampled: stated } = options;
+  const seed = Array.isArray(ownSeed) ? (Array.from(ownSeed) as [bigint, bigint]) : (ownSeed as number | undefined);
+  const hits = readHits(kind, removeAccidentalHits, compat);
   const signal = asynchronous ? readSignal(options.signal) : undefined;
-  const sampler = readSampler(options);
-  const given = options.sampledValues === undefined ? undefined : readCandidates(options.sampledValues);
+  const sampler = readSampler(drawer, sampledValues, seed);
+  const given = sampledValues === undefined ? undefined : readCandidates(sampledValues);
   if (sampler && sampler.rangeMax > Number.MAX_SAFE_INTEGER) {
     throw makeError('ERR_OUT_OF_RANGE', `sampler: a loss takes at most 2^53 - 1 classes, its rangeMax is ${sampler.rangeMax}`);
   }
   const problem = readProblem(where, options, asynchronous, rangeOf(sampler));
   const numSampled = agree('numSampled', [
     {
-      value:
-        options.numSampled === undefined ? undefined : checkInteger('numSampled', options.numSampled, 0, given ? maxInt32 : maxSampled),
+      value: stated === undefined ? undefined : checkInteger('numSampled', stated, 0, given ? maxInt32 : maxSampled),
       from: 'the option numSampled',
     },
     { value: sampler?.numSampled, from: 'the sampler' },
-    { value: given?.length, from: 'sampledValues' },
+    { value: given?.candidates.length, from: 'sampledValues' },
   ]);
   if (numSampled === undefined) {
     throw makeError('ERR_INVALID_ARG_TYPE', `${where}: pass numSampled, a sampler or sampledValues`);
   }
-  checkOutputs(problem, numSampled);
+  const own = given && readSampledValues(kind, given, problem);
+  checkMemory(problem, numSampled);
   const gradients = gradientBytes(problem, numSampled);
   let drawn: SampledValues;
-  if (given) {
+  if (own) {
     if (gradients) problem.outputs.room = new Room('results', gradients);
-    drawn = readSampledValues(kind, options.sampledValues as object, given, problem);
+    drawn = own;
   } else if (numSampled === 0) {
     drawn = { sampledCandidates: new Int32Array(0), trueExpectedCount: ones(problem.labels.length), sampledExpectedCount: ones(0) };
   } else {
@@ -101,12 +103,17 @@ function prepare(kind: SampledLossKind, where: string, options: AnySampledOption
       new LogUniformSampler({
         rangeMax: numClasses > maxInt32 ? BigInt(numClasses) : numClasses,
         numSampled,
-        ...(options.seed === undefined ? {} : { seed: options.seed }),
-        ...(options.compat === undefined ? {} : { compat: options.compat }),
+        ...(seed === undefined ? {} : { seed }),
+        ...(compat === undefined ? {} : { compat }),
       });
     const { labels, outputs } = problem;
     outputs.room = new Room('results', sampleBytes(source, labels) + gradients);
-    drawn = drawFor(source, labels, problem.numTrue, outputs.room);
+    try {
+      drawn = drawFor(source, labels, problem.numTrue, outputs.room);
+    } catch (error) {
+      if ((error as { code?: unknown }).code !== 'ERR_DISPOSED') throw error;
+      throw makeError('ERR_DISPOSED', 'sampler: it has been disposed');
+    }
     if (!sampler) source.dispose();
   }
   const { call, finish } = buildCall(problem, {
@@ -130,15 +137,13 @@ const rangeOf = (sampler: CandidateSampler | undefined): number | undefined =>
 const ones = (length: number): Float32Array => new Float32Array(length).fill(1);
 
 /** 0 kept, 1 all copies left out, 2 the last copy. */
-function readHits(kind: SampledLossKind, options: AnySampledOptions): number {
-  const last = options.compat !== undefined && checkChoice('compat', options.compat, ['tensorflow']) === 'tensorflow';
-  const stated = options.removeAccidentalHits;
+function readHits(kind: SampledLossKind, stated: unknown, compat: unknown): number {
+  const last = compat !== undefined && checkChoice('compat', compat, ['tensorflow']) === 'tensorflow';
   const remove = stated === undefined ? kind.hits !== 'keep' : checkBoolean('removeAccidentalHits', stated);
   return remove ? (last ? 2 : 1) : 0;
 }
 
-function readSampler(options: SampledLossOptions): CandidateSampler | undefined {
-  const { sampler, sampledValues, seed } = options;
+function readSampler(sampler: unknown, sampledValues: unknown, seed: unknown): CandidateSampler | undefined {
   if (seed !== undefined && (sampler !== undefined || sampledValues !== undefined)) {
     const other = sampler === undefined ? 'sampledValues were' : 'a sampler was';
     throw makeError('ERR_INVALID_ARG_VALUE', `seed: ${other} given too; a seed is for the default sampler alone`);
@@ -151,34 +156,42 @@ function readSampler(options: SampledLossOptions): CandidateSampler | undefined 
   return sampler;
 }
 
-function readCandidates(values: unknown): OwnIds {
+/** The caller's own draw, of which the counts have still to be checked. */
+interface GivenValues {
+  readonly candidates: OwnIds;
+  readonly trueExpectedCount: unknown;
+  readonly sampledExpectedCount: unknown;
+}
+
+function readCandidates(values: unknown): GivenValues {
   checkOptions('sampledValues', values, ['sampledCandidates', 'trueExpectedCount', 'sampledExpectedCount', 'numTries']);
-  const { ids, shape } = readIds('sampledValues.sampledCandidates', (values as { sampledCandidates?: unknown }).sampledCandidates);
+  const { sampledCandidates, trueExpectedCount, sampledExpectedCount } = values as Record<string, unknown>;
+  const { ids, shape } = readIds('sampledValues.sampledCandidates', sampledCandidates);
   if (shape !== undefined && shape.length !== 1) {
     throw makeError('ERR_SHAPE_MISMATCH', `sampledValues.sampledCandidates: expected shape [numSampled], got [${shape.join(', ')}]`);
   }
   if (ids.length > maxInt32) {
     throw makeError('ERR_OUT_OF_RANGE', `sampledValues.sampledCandidates: expected at most ${maxInt32} classes, got ${ids.length}`);
   }
-  return ids;
+  return { candidates: ids, trueExpectedCount, sampledExpectedCount };
 }
 
 /** The caller's own draw, in arrays of our own. Counts of `[batch]` or `[batch, 1]` stand for all of a row's labels. */
-function readSampledValues(kind: SampledLossKind, values: object, candidates: OwnIds, problem: Problem): SampledValues {
+function readSampledValues(kind: SampledLossKind, given: GivenValues, problem: Problem): SampledValues {
   const { batch, numTrue, numClasses } = problem;
+  const { candidates, trueExpectedCount, sampledExpectedCount } = given;
   checkLabels('sampledValues.sampledCandidates', candidates, numClasses, 1);
-  const { trueExpectedCount, sampledExpectedCount } = values as Record<string, unknown>;
-  const count = (name: string, value: unknown, shape: readonly number[]): Float64Array =>
+  const count = (name: string, value: unknown, shape: readonly number[], other = shape): Float64Array =>
     value === undefined && !kind.subtractLogQ
       ? new Float64Array(shape.reduce((a, b) => a * b, 1)).fill(1)
-      : readNumbers(`sampledValues.${name}`, value, shape);
-  const perRow = numTrue > 1 && batch > 0 && lengthOf(trueExpectedCount) === batch;
-  const stated = count('trueExpectedCount', trueExpectedCount, perRow ? [batch] : [batch, numTrue]);
+      : readNumbers(`sampledValues.${name}`, value, shape, other);
+  const stated = count('trueExpectedCount', trueExpectedCount, [batch, numTrue], [batch]);
   return {
     sampledCandidates: candidates,
-    trueExpectedCount: perRow
-      ? Float64Array.from({ length: batch * numTrue }, (_, i) => stated[Math.floor(i / numTrue)] as number)
-      : stated,
+    trueExpectedCount:
+      stated.length === batch * numTrue
+        ? stated
+        : Float64Array.from({ length: batch * numTrue }, (_, i) => stated[Math.floor(i / numTrue)] as number),
     sampledExpectedCount: count('sampledExpectedCount', sampledExpectedCount, [candidates.length]),
   };
 }

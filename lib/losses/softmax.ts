@@ -3,7 +3,7 @@ import { binding } from '../binding.ts';
 import { checkOptions } from '../checks.ts';
 import { native } from '../errors.ts';
 import type { GradientOptions } from '../gradients.ts';
-import { buildCall, checkOutputs, readSignal, runAsync } from './call.ts';
+import { buildCall, checkMemory, readSignal, runAsync } from './call.ts';
 import { commonOptions, readProblem, type Problem } from './prepare.ts';
 import type { AsyncOptions, LossOptions, Only, SoftmaxLossResult } from './types.ts';
 
@@ -31,7 +31,8 @@ export interface SoftmaxLossOptions extends SoftmaxLossSyncOptions, AsyncOptions
  *
  * @param options - weights `[numClasses, dim]`, biases `[numClasses]`, labels `[batch, numTrue]`, inputs `[batch, dim]`
  * @returns `loss` (`[batch]`, or a number where reduced) and the gradients asked for; those of weights and biases are dense
- * @throws SampledSoftmaxTypeError, SampledSoftmaxRangeError - a wrong argument, named with its position and value
+ * @throws SampledSoftmaxTypeError, SampledSoftmaxRangeError - a wrong argument, named with its position and value;
+ * `ERR_OUT_OF_RANGE` too for more than 2^32 classes with dim 0, as time goes with the classes
  * @throws SampledSoftmaxError `ERR_OUT_OF_MEMORY`, `ERR_DISPOSED`, `ERR_DEVICE_UNAVAILABLE`, `ERR_DEVICE_FAILED`
  * @see https://www.tensorflow.org/api_docs/python/tf/nn/softmax_cross_entropy_with_logits
  */
@@ -57,6 +58,6 @@ function prepare(where: string, options: SoftmaxLossOptions, asynchronous: boole
   checkOptions(where, options, asynchronous ? [...commonOptions, 'signal'] : commonOptions);
   const signal = asynchronous ? readSignal(options.signal) : undefined;
   const problem = readProblem(where, options, asynchronous, undefined, ['dense']);
-  checkOutputs(problem, 0);
+  checkMemory(problem, 0);
   return { problem, signal, built: buildCall(problem) };
 }

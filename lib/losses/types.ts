@@ -1,5 +1,5 @@
 /** What the losses take and give. The result's type follows from the options. */
-import type { DType, Ids, Values } from '../arrays.ts';
+import type { DType, Ids, Numbers } from '../arrays.ts';
 import type { DeviceRowGradients } from '../device-row-gradients.ts';
 import type { DeviceName } from '../devices.ts';
 import type { EmbeddingTable } from '../embedding-table.ts';
@@ -22,8 +22,8 @@ export interface SampledValues {
 export interface SampledValuesInput {
   readonly sampledCandidates: Ids;
   /** `[batch, numTrue]`, or `[batch]` for all of a row's labels. */
-  readonly trueExpectedCount: Values | readonly number[];
-  readonly sampledExpectedCount: Values | readonly number[];
+  readonly trueExpectedCount: Numbers;
+  readonly sampledExpectedCount: Numbers;
 }
 
 /**
@@ -89,9 +89,11 @@ export interface AsyncOptions {
 export type ArithmeticArray<Inputs> =
   Inputs extends EmbeddingTable<infer D>
     ? TableArray<D>
-    : Inputs extends Float64Array | { readonly data: Float64Array }
-      ? Float64Array
-      : Float32Array;
+    : Inputs extends { readonly data: infer Data }
+      ? ArithmeticArray<Data>
+      : Inputs extends Float64Array
+        ? Float64Array
+        : Float32Array;
 
 type TableArray<D extends DType> = [D] extends ['float64'] ? Float64Array : 'float64' extends D ? FloatArray : Float32Array;
 
@@ -100,7 +102,7 @@ type TableArray<D extends DType> = [D] extends ['float64'] ? Float64Array : 'flo
  */
 export type Only<O, Options> = O & Readonly<Record<Exclude<keyof O, keyof Options>, never>>;
 
-type LossValue<R, A> = [R] extends ['mean' | 'sum'] ? number : [R] extends ['none' | undefined] ? A : A | number;
+export type LossValue<R, A> = [R] extends ['mean' | 'sum'] ? number : [R] extends ['none' | undefined] ? A : A | number;
 
 /** What may be found under a key: undefined too, where it may be left out. */
 export type PropertyOf<O, K extends string> = K extends keyof O ? O[K] : undefined;

@@ -4,7 +4,7 @@ import { AllCandidateSampler, type AllCandidateSamplerOptions } from './all-cand
 import { FixedUnigramSampler, type FixedUnigramSamplerOptions } from './fixed-unigram.ts';
 import { LearnedUnigramSampler } from './learned-unigram.ts';
 import { LogUniformSampler } from './log-uniform.ts';
-import type { CandidateSampler, Sample, SampleOptions, SamplerOptions } from './sampler.ts';
+import type { CandidateSampler, Sample, SampleOptions, SamplerOptions, WidenedOptions } from './sampler.ts';
 import { UniformSampler } from './uniform.ts';
 
 /**
@@ -13,7 +13,7 @@ import { UniformSampler } from './uniform.ts';
  * @throws SampledSoftmaxTypeError, SampledSoftmaxRangeError - as the sampler's constructor and `sample`
  * @see https://www.tensorflow.org/api_docs/python/tf/random/uniform_candidate_sampler
  */
-export function uniformCandidateSampler<R extends number | bigint>(options: SamplerOptions<R> & SampleOptions): Sample<R> {
+export function uniformCandidateSampler<R extends number | bigint>(options: WidenedOptions<R> & SampleOptions): Sample<R> {
   return drawOnce('uniformCandidateSampler', options, (own) => new UniformSampler<R>(own));
 }
 
@@ -23,7 +23,7 @@ export function uniformCandidateSampler<R extends number | bigint>(options: Samp
  * @throws SampledSoftmaxTypeError, SampledSoftmaxRangeError - as the sampler's constructor and `sample`
  * @see https://www.tensorflow.org/api_docs/python/tf/random/log_uniform_candidate_sampler
  */
-export function logUniformCandidateSampler<R extends number | bigint>(options: SamplerOptions<R> & SampleOptions): Sample<R> {
+export function logUniformCandidateSampler<R extends number | bigint>(options: WidenedOptions<R> & SampleOptions): Sample<R> {
   return drawOnce('logUniformCandidateSampler', options, (own) => new LogUniformSampler<R>(own));
 }
 

@@ -24,6 +24,14 @@ export interface SamplerOptions<R extends number | bigint = number> {
   readonly compat?: 'tensorflow' | undefined;
 }
 
+/**
+ * {@link SamplerOptions} as a parameter: `valueOf` has `R` inferred as `number` or `bigint`. From `rangeMax` alone it would be
+ * the literal, and a variable would take samplers of one range only.
+ */
+export type WidenedOptions<R extends number | bigint> = SamplerOptions<R> & {
+  readonly rangeMax: { valueOf(): R } | { valueOf(): unknown };
+};
+
 /** Arguments of {@link CandidateSampler.sample}. */
 export interface SampleOptions {
   /** `[batch, numTrue]` classes in `[0, rangeMax)`; `[batch]` will do where `numTrue` is 1. May be empty. */

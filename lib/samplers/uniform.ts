@@ -1,6 +1,6 @@
 /** Uniform candidate sampling. */
 import { checkOptions } from '../checks.ts';
-import { CandidateSampler, readSamplerOptions, samplerOptions, type SamplerOptions } from './sampler.ts';
+import { CandidateSampler, readSamplerOptions, samplerOptions, type WidenedOptions } from './sampler.ts';
 
 /**
  * Draws every class of `[0, rangeMax)` with the same probability.
@@ -15,7 +15,7 @@ export class UniformSampler<R extends number | bigint = number> extends Candidat
    * @throws SampledSoftmaxTypeError, SampledSoftmaxRangeError - a wrong option, named with its value
    * @throws SampledSoftmaxRangeError `ERR_DRAW_IMPOSSIBLE` where `numSampled` distinct classes do not exist
    */
-  constructor(options: SamplerOptions<R>) {
+  constructor(options: WidenedOptions<R>) {
     checkOptions('UniformSampler', options, samplerOptions);
     super(readSamplerOptions('uniform', options, 2 ** 31 - 1, true));
   }
