@@ -29,7 +29,7 @@ export interface SampledValuesInput {
 /**
  * `'highest'`: float32 arithmetic (float64 for float64 inputs). `'high'`: where weights and inputs are both bfloat16 they
  * may be multiplied as such, with float32 accumulation, where the processor can; probabilities are rounded to bfloat16
- * too, and results are within 2^-7 of their largest element.
+ * too, and results are within 2^-7 of their largest element, unless their terms nearly cancel.
  */
 export type Precision = 'highest' | 'high';
 
