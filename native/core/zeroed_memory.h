@@ -1,4 +1,5 @@
-// Memory for tables: large, zero at first, and taken from the machine page by page as it is touched.
+// Memory for tables and for sets of drawn classes: large, zero at first, and taken from the machine page by page as it
+// is touched.
 #pragma once
 
 #include <cstddef>

@@ -168,6 +168,33 @@ void test_distinct() {
   }
 }
 
+// Sets that are too large to be kept: a bitmap, and slots of both widths, as full as they get.
+void test_large_distinct() {
+  const std::pair<int64_t, size_t> shapes[] = {
+      {150'000'000, 4'000'000}, {UINT32_MAX, 3'000'000}, {INT64_MAX, 1'500'000}};
+  for (const auto& [range, capacity] : shapes) {
+    std::mt19937_64 random(6);
+    std::vector<int64_t> candidates(capacity), kept(capacity);
+    for (int64_t& id : candidates) id = range - 1 - static_cast<int64_t>(random() % static_cast<uint64_t>(range));
+    candidates.back() = range - 1;
+    std::vector<int64_t> sorted = candidates;
+    std::sort(sorted.begin(), sorted.end());
+    const size_t distinct = static_cast<size_t>(std::unique(sorted.begin(), sorted.end()) - sorted.begin());
+    sorted.resize(distinct);
+    DistinctClasses& seen = DistinctClasses::of_this_thread();
+    for (int time = 0; time < 2; ++time) {
+      seen.start(range, static_cast<int64_t>(capacity));
+      size_t held = 0;
+      seen.keep_new(candidates.data(), capacity, kept.data(), &held, capacity);
+      std::vector<int64_t> found(kept.begin(), kept.begin() + static_cast<std::ptrdiff_t>(held));
+      std::sort(found.begin(), found.end());
+      CHECK(found == sorted && !seen.insert(range - 1), "range %lld", static_cast<long long>(range));
+      seen.forget(kept.data(), held / 2);
+      seen.forget(kept.data() + held / 2, held - held / 2);
+    }
+  }
+}
+
 void test_weight_tree() {
   std::mt19937_64 random(5);
   for (int64_t classes : {1, 2, 3, 7, 8, 100, 1000}) {
@@ -233,6 +260,7 @@ int main() {
   test_counts();
   test_same_bits_on_every_instruction_set();
   test_distinct();
+  test_large_distinct();
   test_weight_tree();
   test_vocab();
   test_accidental_hits();

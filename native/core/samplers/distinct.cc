@@ -1,16 +1,63 @@
 #include "core/samplers/distinct.h"
 
 #include <algorithm>
+#include <cstring>
+#include <new>
 
 namespace sampled_softmax {
 namespace {
 
-// A bitmap is taken up to 256 bytes per class of the sample or 4 MiB, whichever is less, and in any case up
-// to the 32 bytes per class that the hash set would need. 10 million classes, S = 8192: 103 us a draw instead
-// of 160.
-bool bitmap_is_small(int64_t range, int64_t capacity) {
-  return range / 256 <= capacity || (range / 2048 <= capacity && range <= int64_t{1} << 25);
+// What a thread keeps from draw to draw.
+constexpr size_t kKept = size_t{16} << 20;
+// So many slots no longer lie in a cache near the processor.
+constexpr size_t kManySlots = size_t{1} << 18;
+
+// A bitmap is taken up to 256 bytes per class of the sample or 4 MiB, whichever is less, and in any case up to 32 bytes
+// per class. 10 million classes, S = 8192: 103 us a draw instead of 160.
+bool bitmap_is_small(size_t bytes, size_t capacity) {
+  return bytes / 32 <= capacity || (bytes / 256 <= capacity && bytes <= size_t{4} << 20);
 }
+
+struct Bitmap {
+  uint64_t* words;
+
+  bool insert(int64_t id) const {
+    const uint64_t key = static_cast<uint64_t>(id), bit = uint64_t{1} << key % 64;
+    uint64_t& word = words[key / 64];
+    const bool fresh = (word & bit) == 0;
+    word |= bit;
+    return fresh;
+  }
+  void prefetch(int64_t) const {}
+};
+
+// Open addressing: id + 1 in a slot, 0 where it is empty.
+template <typename Slot>
+class HashSet {
+ public:
+  HashSet(void* slots, size_t size) : slots_(static_cast<Slot*>(slots)), size_(size) {}
+
+  bool insert(int64_t id) const {
+    const Slot wanted = wanted_of(id);
+    size_t at = first_of(wanted);
+    Slot found = slots_[at];
+    while (found != 0 && found != wanted) {
+      at = at + 1 == size_ ? 0 : at + 1;
+      found = slots_[at];
+    }
+    slots_[at] = wanted;
+    return found == 0;
+  }
+  void prefetch(int64_t id) const { __builtin_prefetch(slots_ + first_of(wanted_of(id)), 1); }
+
+ private:
+  static Slot wanted_of(int64_t id) { return static_cast<Slot>(static_cast<uint64_t>(id) + 1); }
+  // Fibonacci hashing: the upper bits of the product depend on all bits of the id.
+  size_t first_of(uint64_t wanted) const { return (wanted * 0x9E3779B97F4A7C15u >> 32) * size_ >> 32; }
+
+  Slot* slots_;
+  size_t size_;
+};
 
 }  // namespace
 
@@ -19,52 +66,63 @@ DistinctClasses& DistinctClasses::of_this_thread() {
   return classes;
 }
 
-void DistinctClasses::start(int64_t range, int64_t capacity) {
-  bitmap_ = bitmap_is_small(range, capacity);
-  size_t words = static_cast<size_t>(range / 64 + 1);
-  if (!bitmap_) {
-    int bits = 4;
-    while ((int64_t{1} << bits) / 4 < capacity) ++bits;
-    shift_ = 64 - bits;
-    slots_ = words = size_t{1} << bits;
+template <typename Use>
+auto DistinctClasses::with_set(Use use) {
+  void* data = memory_->data();
+  switch (form_) {
+    case Form::narrow_slots: return use(HashSet<uint32_t>(data, slots_));
+    case Form::wide_slots: return use(HashSet<uint64_t>(data, slots_));
+    default: return use(Bitmap{static_cast<uint64_t*>(data)});
   }
-  if (words_.size() < words) words_.resize(words);
+}
+
+void DistinctClasses::start(int64_t range, int64_t capacity) {
+  const size_t classes = static_cast<size_t>(capacity);
+  const bool narrow = range <= UINT32_MAX;
+  const size_t slot = narrow ? sizeof(uint32_t) : sizeof(uint64_t);
+  // A quarter full; where that takes more than what is kept, up to two thirds.
+  slots_ = std::max(std::min(4 * classes, kKept / slot), classes + classes / 2 + 1);
+  const size_t bitmap = (static_cast<size_t>(range) / 64 + 1) * 8, table = slots_ * slot;
+  const bool small = bitmap <= kKept && bitmap_is_small(bitmap, classes);
+  form_ = small || bitmap <= table ? Form::bitmap : narrow ? Form::narrow_slots : Form::wide_slots;
+  const size_t bytes = form_ == Form::bitmap ? bitmap : table;
+  if (memory_ && memory_->bytes() >= bytes) return;
+  memory_.emplace();
+  if (!memory_->allocate(bytes, "the set of classes of a draw").ok()) throw std::bad_alloc();
 }
 
 bool DistinctClasses::insert(int64_t id) {
-  const uint64_t key = static_cast<uint64_t>(id);
-  if (bitmap_) {
-    uint64_t& word = words_[static_cast<size_t>(key / 64)];
-    const uint64_t bit = uint64_t{1} << key % 64;
-    const bool fresh = (word & bit) == 0;
-    word |= bit;
-    return fresh;
-  }
-  const uint64_t wanted = key + 1;
-  // Fibonacci hashing: the upper bits of the product depend on all bits of the id.
-  size_t slot = static_cast<size_t>(wanted * 0x9E3779B97F4A7C15u >> shift_);
-  while (words_[slot] != 0 && words_[slot] != wanted) slot = (slot + 1) & (slots_ - 1);
-  const bool fresh = words_[slot] == 0;
-  words_[slot] = wanted;
-  return fresh;
+  return with_set([=](auto set) { return set.insert(id); });
 }
 
 size_t DistinctClasses::keep_new(const int64_t* candidates, size_t length, int64_t* kept, size_t* count, size_t limit) {
-  size_t i = 0, held = *count;
-  for (; i < length && held < limit; ++i) {
-    kept[held] = candidates[i];
-    held += insert(candidates[i]) ? 1 : 0;
-  }
-  *count = held;
-  return i;
+  return with_set([=, many = slots_ > kManySlots](auto set) {
+    // The branches of a hash set are hard to predict, so that of its cache misses few would overlap.
+    if (many) {
+      for (size_t i = 0; i < length; ++i) set.prefetch(candidates[i]);
+    }
+    size_t i = 0, held = *count;
+    for (; i < length && held < limit; ++i) {
+      kept[held] = candidates[i];
+      held += set.insert(candidates[i]) ? 1 : 0;
+    }
+    *count = held;
+    return i;
+  });
 }
 
 void DistinctClasses::forget(const int64_t* ids, size_t length) {
-  if (bitmap_) {
-    for (size_t i = 0; i < length; ++i) words_[static_cast<size_t>(ids[i] / 64)] = 0;
-  } else {
+  if (memory_ && memory_->bytes() > kKept) memory_.reset();
+  if (!memory_) return;
+  // memset: the words may be slots of 32 bits next time.
+  char* data = static_cast<char*>(memory_->data());
+  switch (form_) {
+    case Form::bitmap:
+      for (size_t i = 0; i < length; ++i) std::memset(data + ids[i] / 64 * 8, 0, 8);
+      return;
     // Slots cannot be emptied one by one: a chain of probes may run through them.
-    std::fill_n(words_.begin(), slots_, 0);
+    case Form::narrow_slots: std::memset(data, 0, slots_ * sizeof(uint32_t)); return;
+    case Form::wide_slots: std::memset(data, 0, slots_ * sizeof(uint64_t)); return;
   }
 }
 
