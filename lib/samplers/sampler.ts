@@ -139,7 +139,8 @@ export abstract class CandidateSampler<R extends number | bigint = number | bigi
   }
 
   /**
-   * Makes the next draw what it was when `state` was taken, from this or another sampler of the same kind and range.
+   * Makes the next draw what it was when `state` was taken, from this sampler or another with the same options
+   * (the seed apart).
    *
    * @throws SampledSoftmaxTypeError, SampledSoftmaxRangeError - a state that is none, or of another kind of sampler; the
    * sampler is unchanged then
