@@ -2,6 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import {
   AllCandidateSampler,
+  CandidateSampler,
   FixedUnigramSampler,
   LearnedUnigramSampler,
   LogUniformSampler,
@@ -227,7 +228,55 @@ describe('dispose', () => {
   });
 });
 
+describe('CandidateSampler', () => {
+  it('cannot be constructed, which would pass its checks by', () => {
+    const Base = CandidateSampler as unknown as new (...args: unknown[]) => unknown;
+    const setup = { kind: 'uniform', rangeMax: 3, numSampled: 1 };
+    for (const args of [[setup], [Symbol('own'), setup], []]) {
+      expectError(() => new Base(...args), type, 'ERR_INVALID_ARG_TYPE', 'CandidateSampler: make one of the samplers');
+    }
+    expect(new UniformSampler(good)).toBeInstanceOf(CandidateSampler);
+  });
+});
+
 describe('the addon', () => {
+  const sizes = { rangeMax: 3n, numSampled: 1, unique: true };
+  const setup = { ...sizes, seed: 1n, seed2: 1n, tensorflowSkip: false, avoidTrueClasses: false, fixed: null };
+  const fixed = { unigrams: Float32Array.of(1, 1, 1), distortion: 1, numReservedIds: 0, numShards: 1, shard: 0 };
+  const createFixed = (wrong: object): unknown => binding().createSampler({ ...setup, kind: 3, fixed: { ...fixed, ...wrong } });
+  it.each<[object, string]>([
+    [{ numShards: 0 }, 'shard: there is no shard 0 of 0'],
+    [{ shard: 1 }, 'shard: there is no shard 1 of 1'],
+    [{ numShards: 2, shard: 2 ** 53 - 1 }, 'shard: there is no shard 9007199254740991 of 2'],
+    [{ numReservedIds: 2 ** 53 - 1 }, 'numReservedIds: 9007199254740991 reserved ids in a range of 3'],
+    [{ numReservedIds: -1 }, 'numReservedIds: not a size'],
+    [{ numShards: NaN }, 'numShards: not a size'],
+    [{ unigrams: Float32Array.of(1, NaN, 1) }, 'unigrams[1]: expected a finite weight >= 0'],
+    [{ unigrams: new Float64Array(3) }, 'unigrams: not a Float32Array'],
+    [{ distortion: NaN, unigrams: Float32Array.of(2, 2, 2) }, 'does not fit float32'],
+  ])('refuses weights with %o', (wrong, message) => {
+    expect(createFixed({})).toBeTypeOf('object');
+    expect(() => createFixed(wrong)).toThrow(
+      expect.objectContaining({ code: expect.stringMatching(/^ERR_/) as string, message: expect.stringContaining(message) as string }),
+    );
+  });
+  it.each<[unknown, string]>([
+    [undefined, 'not a property of an object'],
+    [null, 'not a property of an object'],
+    [{ ...setup, kind: 3 }, 'unigrams: not a property of an object'],
+    [{ ...setup, kind: 6 }, 'kind: no such sampler'],
+    [{ ...setup, kind: 2.5 }, 'kind: not a size'],
+    [{ ...setup, kind: 0, rangeMax: 3 }, 'rangeMax: not a bigint'],
+    [{ ...setup, kind: 0, rangeMax: -1n }, 'rangeMax or numSampled below 1'],
+    [{ ...setup, kind: 2, rangeMax: 2n ** 31n }, 'rangeMax beyond 32 bits'],
+    [{ ...setup, kind: 0, numSampled: 0 }, 'rangeMax or numSampled below 1'],
+    [{ ...setup, kind: 0, numSampled: NaN }, 'numSampled: not a size'],
+    [{ ...setup, kind: 0, numSampled: 1.5 }, 'numSampled: not a size'],
+  ])('refuses the setup %o', (wrong, message) => {
+    expect(() => binding().createSampler(wrong as never)).toThrow(
+      expect.objectContaining({ code: 'ERR_INTERNAL', message: expect.stringContaining(message) as string }),
+    );
+  });
   it('refuses objects that are no samplers', () => {
     for (const foreign of [{}, [], new Map(), Object.create(null), binding(), () => 0, 5, 'x', null, undefined]) {
       expect(() => binding().samplerState(foreign as never)).toThrow('not a sampler');

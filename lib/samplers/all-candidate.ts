@@ -1,6 +1,6 @@
 /** All classes as candidates. */
 import { checkInteger, checkOptions } from '../checks.ts';
-import { CandidateSampler, maxSampled } from './sampler.ts';
+import { CandidateSampler, maxSampled, own } from './sampler.ts';
 
 /** Options of {@link AllCandidateSampler}. */
 export interface AllCandidateSamplerOptions {
@@ -19,6 +19,6 @@ export class AllCandidateSampler extends CandidateSampler<number> {
   constructor(options: AllCandidateSamplerOptions) {
     checkOptions('AllCandidateSampler', options, ['numSampled']);
     const numSampled = checkInteger('numSampled', options.numSampled, 1, maxSampled);
-    super({ kind: 'all-candidate', rangeMax: numSampled, numSampled });
+    super(own, { kind: 'all-candidate', rangeMax: numSampled, numSampled });
   }
 }

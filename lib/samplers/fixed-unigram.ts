@@ -6,7 +6,7 @@ import { binding } from '../binding.ts';
 import { checkInteger, checkNumber, checkOptions } from '../checks.ts';
 import { makeError, native, show } from '../errors.ts';
 import { readNumbers } from '../losses/prepare.ts';
-import { CandidateSampler, readSamplerOptions, samplerOptions, type SamplerOptions } from './sampler.ts';
+import { CandidateSampler, own, readSamplerOptions, samplerOptions, type SamplerOptions } from './sampler.ts';
 
 /** Options of {@link FixedUnigramSampler}: exactly one of `unigrams` and `vocabFile`. */
 export interface FixedUnigramSamplerOptions extends SamplerOptions {
@@ -44,7 +44,7 @@ export class FixedUnigramSampler extends CandidateSampler<number> {
   constructor(options: FixedUnigramSamplerOptions) {
     checkOptions('FixedUnigramSampler', options, [...samplerOptions, ...ownOptions]);
     const common = readSamplerOptions('fixed-unigram', options, 2 ** 31 - 1, false);
-    super({ ...common, fixed: readFixed(options, common.rangeMax), mayBeImpossible: true });
+    super(own, { ...common, fixed: readFixed(options, common.rangeMax), mayBeImpossible: true });
   }
 }
 

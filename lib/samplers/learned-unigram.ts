@@ -1,6 +1,6 @@
 /** Candidate sampling from the distribution that the true classes have shown so far. */
 import { checkOptions } from '../checks.ts';
-import { CandidateSampler, readSamplerOptions, samplerOptions, type SamplerOptions } from './sampler.ts';
+import { CandidateSampler, own, readSamplerOptions, samplerOptions, type SamplerOptions } from './sampler.ts';
 
 /**
  * Draws classes as often as they have been true ones: every class starts with the weight 1, and after each draw every true
@@ -20,6 +20,6 @@ export class LearnedUnigramSampler extends CandidateSampler<number> {
    */
   constructor(options: SamplerOptions) {
     checkOptions('LearnedUnigramSampler', options, samplerOptions);
-    super(readSamplerOptions('learned-unigram', options, 2 ** 31 - 2, false));
+    super(own, readSamplerOptions('learned-unigram', options, 2 ** 31 - 2, false));
   }
 }

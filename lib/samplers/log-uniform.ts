@@ -1,6 +1,6 @@
 /** Log-uniform (Zipf) candidate sampling. */
 import { checkOptions } from '../checks.ts';
-import { CandidateSampler, readSamplerOptions, samplerOptions, type WidenedOptions } from './sampler.ts';
+import { CandidateSampler, own, readSamplerOptions, samplerOptions, type WidenedOptions } from './sampler.ts';
 
 /**
  * Draws class `k` with probability `ln((k + 2) / (k + 1)) / ln(rangeMax + 1)`: for classes sorted by falling frequency, as
@@ -19,6 +19,6 @@ export class LogUniformSampler<R extends number | bigint = number> extends Candi
    */
   constructor(options: WidenedOptions<R>) {
     checkOptions('LogUniformSampler', options, samplerOptions);
-    super(readSamplerOptions('log-uniform', options, 2 ** 31 - 1, true));
+    super(own, readSamplerOptions('log-uniform', options, 2 ** 31 - 1, true));
   }
 }

@@ -1,5 +1,5 @@
 /** MindSpore's uniform sampler, in the stream of its GPU kernel. Used by `sampled-softmax/mindspore`. */
-import { CandidateSampler } from './sampler.ts';
+import { CandidateSampler, own } from './sampler.ts';
 
 /** Options, which the MindSpore class has checked. */
 export interface MindSporeUniformSamplerOptions {
@@ -18,6 +18,6 @@ export interface MindSporeUniformSamplerOptions {
 export class MindSporeUniformSampler extends CandidateSampler<number> {
   constructor({ rangeMax, numSampled, seed, removeAccidentalHits }: MindSporeUniformSamplerOptions) {
     const first = seed === 0 ? (crypto.getRandomValues(new BigUint64Array(1))[0] as bigint) : BigInt(seed);
-    super({ kind: 'mindspore-uniform', rangeMax, numSampled, seeds: [first, 0n], avoidTrueClasses: removeAccidentalHits });
+    super(own, { kind: 'mindspore-uniform', rangeMax, numSampled, seeds: [first, 0n], avoidTrueClasses: removeAccidentalHits });
   }
 }

@@ -58,6 +58,9 @@ export interface Sample<R extends number | bigint = number> {
 /** The numbers by which the addon knows the samplers, and the names that their states carry. */
 const kinds = ['uniform', 'log-uniform', 'learned-unigram', 'fixed-unigram', 'all-candidate', 'mindspore-uniform'] as const;
 
+/** What the constructor is told goes to the addon as it is, so only the package's samplers may call it. */
+export const own: unique symbol = Symbol('own');
+
 /** What a subclass tells the constructor. */
 export interface SamplerSetup<R extends number | bigint> {
   readonly kind: (typeof kinds)[number];
@@ -87,7 +90,8 @@ export abstract class CandidateSampler<R extends number | bigint = number | bigi
   readonly #mayBeImpossible: boolean;
   readonly #handle: NativeSampler;
 
-  protected constructor(setup: SamplerSetup<R>) {
+  protected constructor(by: symbol, setup: SamplerSetup<R>) {
+    if (by !== own) throw makeError('ERR_INVALID_ARG_TYPE', 'CandidateSampler: make one of the samplers that the package has');
     const { kind, rangeMax, numSampled, unique = true, seeds = [0n, 0n] } = setup;
     this.rangeMax = rangeMax;
     this.numSampled = numSampled;

@@ -1,6 +1,6 @@
 /** Uniform candidate sampling. */
 import { checkOptions } from '../checks.ts';
-import { CandidateSampler, readSamplerOptions, samplerOptions, type WidenedOptions } from './sampler.ts';
+import { CandidateSampler, own, readSamplerOptions, samplerOptions, type WidenedOptions } from './sampler.ts';
 
 /**
  * Draws every class of `[0, rangeMax)` with the same probability.
@@ -17,6 +17,6 @@ export class UniformSampler<R extends number | bigint = number> extends Candidat
    */
   constructor(options: WidenedOptions<R>) {
     checkOptions('UniformSampler', options, samplerOptions);
-    super(readSamplerOptions('uniform', options, 2 ** 31 - 1, true));
+    super(own, readSamplerOptions('uniform', options, 2 ** 31 - 1, true));
   }
 }

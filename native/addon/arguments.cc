@@ -99,7 +99,11 @@ int64_t read_size(Napi::Env env, napi_value value, const char* name) {
 
 napi_value get(Napi::Env env, napi_value object, const char* key) {
   napi_value value;
-  if (napi_get_named_property(env, object, key, &value) != napi_ok) throw Napi::Error::New(env);
+  if (napi_get_named_property(env, object, key, &value) != napi_ok) {
+    Napi::Error error = Napi::Error::New(env);  // takes what a getter threw, too
+    if (is_nullish(env, object)) throw_internal(env, std::string(key) + ": not a property of an object");
+    throw error;
+  }
   return value;
 }
 

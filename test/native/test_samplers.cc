@@ -128,6 +128,9 @@ void test_fixed_unigram() {
   for (size_t i = 0; i < 4; ++i) {
     CHECK(d.truth[i] == static_cast<float>(2 * i + 1) / 16.0f, "share %zu is %g", i, double{d.truth[i]});
   }
+  CHECK(!make(2, {1, 1}, 0, 0, 0).ok() && !make(2, {1, 1}, 0, 1, 1).ok() && !make(2, {1, 1}, 0, 1, -1).ok(),
+        "no shard");
+  CHECK(!make(2, {1, 1}, INT64_MAX, 1, 0).ok() && !make(2, {1, 1}, -1, 1, 0).ok(), "more reserved than the range");
   CHECK(make(4, {1, 2, 3, 4, 5, 6, 7}, 1, 2, 0).ok() && !sampler->possible(0) && sampler->possible(1), "reserved");
   std::vector<int64_t> hits(4);
   for (int i = 0; i < 4000; ++i) ++hits[static_cast<size_t>(draw(*sampler, {}).classes[0])];

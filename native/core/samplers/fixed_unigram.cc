@@ -53,8 +53,17 @@ class FixedUnigramSampler final : public PhiloxSampler {
 
 Status make_fixed_unigram_sampler(const SamplerOptions& options, const FixedUnigramOptions& unigram,
                                   std::unique_ptr<Sampler>* sampler) {
-  std::vector<float> weights;
-  for (int64_t id = unigram.shard; id < unigram.num_reserved; id += unigram.num_shards) weights.push_back(0);
+  const int64_t shards = unigram.num_shards, shard = unigram.shard;
+  if (shards < 1 || shard < 0 || shard >= shards) {
+    return Status::error(Code::invalid_argument, "shard: there is no shard %lld of %lld", static_cast<long long>(shard),
+                         static_cast<long long>(shards));
+  }
+  const int64_t reserved = unigram.num_reserved / shards + (unigram.num_reserved % shards > shard);
+  if (unigram.num_reserved < 0 || reserved > options.range) {
+    return Status::error(Code::invalid_argument, "numReservedIds: %lld reserved ids in a range of %lld",
+                         static_cast<long long>(reserved), static_cast<long long>(options.range));
+  }
+  std::vector<float> weights(static_cast<size_t>(reserved));
   double total = 0;
   for (size_t i = 0; i < unigram.unigrams.size(); ++i) {
     const float given = unigram.unigrams[i];
@@ -62,7 +71,7 @@ Status make_fixed_unigram_sampler(const SamplerOptions& options, const FixedUnig
       return Status::error(Code::invalid_argument, "unigrams[%zu]: expected a finite weight >= 0, got %g", i,
                            static_cast<double>(given));
     }
-    if ((unigram.num_reserved + static_cast<int64_t>(i)) % unigram.num_shards != unigram.shard) continue;
+    if ((unigram.num_reserved + static_cast<int64_t>(i)) % shards != shard) continue;
     const float weight = std::pow(given, unigram.distortion);
     if (!std::isfinite(weight)) {
       return Status::error(Code::invalid_argument, "unigrams[%zu]: %g to the power of %g does not fit float32", i,
@@ -74,8 +83,7 @@ Status make_fixed_unigram_sampler(const SamplerOptions& options, const FixedUnig
   if (static_cast<int64_t>(weights.size()) != options.range) {
     return Status::error(Code::invalid_argument,
                          "rangeMax: expected the number of weights, reserved ones included%s, which is %zu; got %lld",
-                         unigram.num_shards > 1 ? ", of this shard" : "", weights.size(),
-                         static_cast<long long>(options.range));
+                         shards > 1 ? ", of this shard" : "", weights.size(), static_cast<long long>(options.range));
   }
   if (!(total > 0)) return Status::error(Code::invalid_argument, "unigrams: at least one weight must be positive");
   if (total * static_cast<double>(weights.size()) > FLT_MAX) {

@@ -19,7 +19,7 @@ struct FixedUnigramOptions {
 };
 
 // invalid_argument, with the position and the value, for weights that are negative, not finite, all zero, or
-// not as many as the range.
+// not as many as the range; and for a shard that does not exist.
 //
 // With shards and reserved classes together this differs from TensorFlow, which begins to number the unigrams
 // at the count of reserved classes in this shard instead of in all, and so deals some of them to the wrong
