@@ -108,6 +108,12 @@ describe('options of the fixed unigram sampler', () => {
       'ERR_DRAW_IMPOSSIBLE',
       'numSampled: 2 classes cannot be drawn without repeats, only 1 of rangeMax = 3 can occur',
     ],
+    [
+      { unigrams: [0, 1e10, 1e-40] },
+      value,
+      'ERR_DRAW_IMPOSSIBLE',
+      'numSampled: 2 classes cannot be drawn without repeats, only 1 of rangeMax = 3 can occur',
+    ],
     [{ unigrams: [0, 1, 2], distortion: -1 }, value, 'ERR_INVALID_ARG_VALUE', 'unigrams[0]: 0 to the power of -1 does not fit float32'],
     [{ distortion: NaN }, value, 'ERR_INVALID_ARG_VALUE', 'distortion: expected a finite number, got NaN'],
     [{ numReservedIds: -1 }, value, 'ERR_OUT_OF_RANGE', 'numReservedIds'],

@@ -38,7 +38,8 @@ export class FixedUnigramSampler extends CandidateSampler<number> {
   /**
    * @throws SampledSoftmaxTypeError, SampledSoftmaxRangeError - a wrong option, named with its position and value; weights
    * that are not as many as `rangeMax`, negative, not finite, or all zero
-   * @throws SampledSoftmaxRangeError `ERR_DRAW_IMPOSSIBLE` where fewer than `numSampled` classes have a positive weight
+   * @throws SampledSoftmaxRangeError `ERR_DRAW_IMPOSSIBLE` where fewer than `numSampled` classes can ever be drawn, having
+   * weights that are positive and not next to 0 beside the others
    * @throws SampledSoftmaxError `ERR_VOCAB_FILE` where the file cannot be read, or names the line that has no weight
    */
   constructor(options: FixedUnigramSamplerOptions) {

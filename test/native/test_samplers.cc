@@ -131,6 +131,10 @@ void test_fixed_unigram() {
   CHECK(!make(2, {1, 1}, 0, 0, 0).ok() && !make(2, {1, 1}, 0, 1, 1).ok() && !make(2, {1, 1}, 0, 1, -1).ok(),
         "no shard");
   CHECK(!make(2, {1, 1}, INT64_MAX, 1, 0).ok() && !make(2, {1, 1}, -1, 1, 0).ok(), "more reserved than the range");
+  // A class that the table cannot pick, one that it can where its bucket is a part in 2^23, and the heaviest.
+  CHECK(make(3, {1e10f, 1e-40f, 1e-30f}, 0, 1, 0).ok() && sampler->possible_classes() == 2 && sampler->possible(0) &&
+            !sampler->possible(1) && sampler->possible(2),
+        "classes that cannot be picked");
   CHECK(make(4, {1, 2, 3, 4, 5, 6, 7}, 1, 2, 0).ok() && !sampler->possible(0) && sampler->possible(1), "reserved");
   std::vector<int64_t> hits(4);
   for (int i = 0; i < 4000; ++i) ++hits[static_cast<size_t>(draw(*sampler, {}).classes[0])];

@@ -36,4 +36,14 @@ AliasTable::AliasTable(const std::vector<float>& weights) : buckets_(weights.siz
   }
 }
 
+std::vector<bool> AliasTable::pickable() const {
+  constexpr float kLargest = 1.0f - 0x1p-23f;  // of next_float(); the smallest is 0
+  std::vector<bool> pickable(buckets_.size());
+  for (size_t i = 0; i < buckets_.size(); ++i) {
+    if (buckets_[i].keep > 0) pickable[i] = true;
+    if (buckets_[i].keep <= kLargest) pickable[static_cast<size_t>(buckets_[i].other)] = true;
+  }
+  return pickable;
+}
+
 }  // namespace sampled_softmax

@@ -14,6 +14,9 @@ class AliasTable {
   // Weights finite and not negative, at least one of them positive.
   explicit AliasTable(const std::vector<float>& weights);
 
+  // Whether each class can ever be the pick: a very small weight beside large ones leaves none of its bucket.
+  std::vector<bool> pickable() const;
+
   int64_t pick(WordStream& words) const {
     const float u = words.next_float();
     const uint32_t bucket = words.uniform32(static_cast<uint32_t>(buckets_.size()));

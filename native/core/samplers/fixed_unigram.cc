@@ -13,17 +13,20 @@ namespace {
 class FixedUnigramSampler final : public PhiloxSampler {
  public:
   FixedUnigramSampler(const SamplerOptions& options, std::vector<float> weights)
-      : PhiloxSampler(options), weights_(std::move(weights)), table_(weights_) {
+      : PhiloxSampler(options), weights_(std::move(weights)), table_(weights_), possible_(table_.pickable()) {
     for (float weight : weights_) {
       total_float32_ += weight;
       total_ += weight;
-      possible_ += weight > 0;
+    }
+    for (size_t i = 0; i < weights_.size(); ++i) {
+      // A weight may be too small beside the others for a probability above 0 in float32.
+      possible_[i] = possible_[i] && weights_[i] / total_float32_ > 0;
+      possible_classes_ += possible_[i];
     }
   }
 
-  int64_t possible_classes() const override { return possible_; }
-  // A weight may be too small beside the others for a probability above 0 in float32.
-  bool possible(int64_t id) const override { return weights_[static_cast<size_t>(id)] / total_float32_ > 0; }
+  int64_t possible_classes() const override { return possible_classes_; }
+  bool possible(int64_t id) const override { return possible_[static_cast<size_t>(id)]; }
 
  private:
   void pick(WordStream& words, int64_t* classes, size_t count) override {
@@ -44,9 +47,10 @@ class FixedUnigramSampler final : public PhiloxSampler {
 
   const std::vector<float> weights_;
   const AliasTable table_;
+  std::vector<bool> possible_;
+  int64_t possible_classes_ = 0;
   float total_float32_ = 0;  // summed in the order of the ids, as TensorFlow does
   double total_ = 0;
-  int64_t possible_ = 0;
 };
 
 }  // namespace
