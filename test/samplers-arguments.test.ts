@@ -92,9 +92,25 @@ describe('options of the fixed unigram sampler', () => {
     [{ unigrams: undefined, vocabFile: 5 }, type, 'ERR_INVALID_ARG_TYPE', 'vocabFile: expected a path, got 5'],
     [{ unigrams: 5 }, type, 'ERR_INVALID_ARG_TYPE', 'unigrams: expected a Float32Array or Float64Array, got 5'],
     [{ unigrams: [1, '2', 3] }, type, 'ERR_INVALID_ARG_TYPE', "unigrams[1]: expected a number, got '2'"],
-    [{ unigrams: [1, -2, 3] }, value, 'ERR_INVALID_ARG_VALUE', 'unigrams[1]: expected a finite weight >= 0, got -2'],
-    [{ unigrams: [1, 2, NaN] }, value, 'ERR_INVALID_ARG_VALUE', 'unigrams[2]: expected a finite weight >= 0, got nan'],
-    [{ unigrams: [Infinity, 2, 3] }, value, 'ERR_INVALID_ARG_VALUE', 'unigrams[0]: expected a finite weight >= 0, got inf'],
+    [{ unigrams: [1, -2, 3] }, value, 'ERR_INVALID_ARG_VALUE', 'unigrams[1]: expected a finite weight >= 0 that float32 can hold, got -2'],
+    [
+      { unigrams: [1, 2, NaN] },
+      value,
+      'ERR_INVALID_ARG_VALUE',
+      'unigrams[2]: expected a finite weight >= 0 that float32 can hold, got NaN',
+    ],
+    [
+      { unigrams: [Infinity, 2, 3] },
+      value,
+      'ERR_INVALID_ARG_VALUE',
+      'unigrams[0]: expected a finite weight >= 0 that float32 can hold, got Infinity',
+    ],
+    [
+      { unigrams: [1, 1e300, 3] },
+      value,
+      'ERR_INVALID_ARG_VALUE',
+      'unigrams[1]: expected a finite weight >= 0 that float32 can hold, got 1e+300',
+    ],
     [{ unigrams: [0, 0, 0] }, value, 'ERR_INVALID_ARG_VALUE', 'unigrams: at least one weight must be positive'],
     [
       { unigrams: [1, 2] },
@@ -115,7 +131,8 @@ describe('options of the fixed unigram sampler', () => {
       'numSampled: 2 classes cannot be drawn without repeats, only 1 of rangeMax = 3 can occur',
     ],
     [{ unigrams: [0, 1, 2], distortion: -1 }, value, 'ERR_INVALID_ARG_VALUE', 'unigrams[0]: 0 to the power of -1 does not fit float32'],
-    [{ distortion: NaN }, value, 'ERR_INVALID_ARG_VALUE', 'distortion: expected a finite number, got NaN'],
+    [{ distortion: NaN }, value, 'ERR_INVALID_ARG_VALUE', 'distortion: expected a finite number that float32 can hold, got NaN'],
+    [{ distortion: 1e39 }, value, 'ERR_INVALID_ARG_VALUE', 'distortion: expected a finite number that float32 can hold, got 1e+39'],
     [{ numReservedIds: -1 }, value, 'ERR_OUT_OF_RANGE', 'numReservedIds'],
     [
       { numReservedIds: 2e9 },

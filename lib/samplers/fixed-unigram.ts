@@ -52,7 +52,9 @@ export class FixedUnigramSampler extends CandidateSampler<number> {
 function readFixed(options: FixedUnigramSamplerOptions, rangeMax: number): NativeSamplerOptions['fixed'] {
   const { distortion, numReservedIds, numShards, shard } = options;
   const power = distortion === undefined ? 1 : checkNumber('distortion', distortion);
-  if (!Number.isFinite(power)) throw makeError('ERR_INVALID_ARG_VALUE', `distortion: expected a finite number, got ${power}`);
+  if (!Number.isFinite(Math.fround(power))) {
+    throw makeError('ERR_INVALID_ARG_VALUE', `distortion: expected a finite number that float32 can hold, got ${power}`);
+  }
   const shards = numShards === undefined ? 1 : checkInteger('numShards', numShards, 1, 2 ** 31 - 1);
   const reserved = numReservedIds === undefined ? 0 : checkInteger('numReservedIds', numReservedIds, 0, 2 ** 31 - 1);
   if (Math.floor(reserved / shards) > rangeMax) {
@@ -73,7 +75,11 @@ function readWeights({ unigrams, vocabFile }: FixedUnigramSamplerOptions): Float
     throw makeError('ERR_INVALID_ARG_VALUE', `FixedUnigramSampler: expected one of unigrams and vocabFile, got ${what}`);
   }
   if (vocabFile === undefined) {
-    return Float32Array.from(readNumbers('unigrams', unigrams, [lengthOf(unigrams) ?? 0]));
+    const given = readNumbers('unigrams', unigrams, [lengthOf(unigrams) ?? 0]);
+    const at = given.findIndex((weight) => !(weight >= 0 && Math.fround(weight) < Infinity));
+    if (at < 0) return Float32Array.from(given);
+    const what = 'expected a finite weight >= 0 that float32 can hold';
+    throw makeError('ERR_INVALID_ARG_VALUE', `unigrams[${at}]: ${what}, got ${given[at]}`);
   }
   if (typeof vocabFile !== 'string' && !(vocabFile instanceof URL)) {
     throw makeError('ERR_INVALID_ARG_TYPE', `vocabFile: expected a path, got ${show(vocabFile)}`);
