@@ -62,6 +62,7 @@ describe('the flags', () => {
     [['speech.txt'], 'speech.txt'],
     [['--text'], '--text'],
     [['--text', '/no/such/folder'], "--text: '/no/such/folder' is no folder"],
+    [['--text', 'x'.repeat(300)], 'is no folder'],
     [['--text', folder], 'holds 0 .txt files'],
     [['--text', unreadable], `'${join(unreadable, 'x.txt')}'`],
     [['--epochs', '0'], "--epochs: expected a whole number from 1 to 2147483647, got '0'"],

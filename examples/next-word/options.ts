@@ -92,9 +92,12 @@ function readInteger(flag: string, text: string, least: number, most: number = 2
 }
 
 function checkFolder(folder: string): void {
-  if (!statSync(folder, { throwIfNoEntry: false })?.isDirectory()) {
-    throw new UsageError(`--text: '${folder}' is no folder`);
+  try {
+    if (statSync(folder).isDirectory()) return;
+  } catch {
+    // Not there, or its name is too long, or it is behind a folder that is closed to us.
   }
+  throw new UsageError(`--text: '${folder}' is no folder`);
 }
 
 /** Tried before the training, which would be lost otherwise: access(2) grants root what opening then refuses. */

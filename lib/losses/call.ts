@@ -324,9 +324,8 @@ const followers = new WeakMap<AbortSignal, Followers>();
 /** Listens once, whatever other listeners do with the event: 3 us, and 1 us without that. */
 function listen(signal: AbortSignal, to: Followers): void {
   to.listener = addAbortListener(signal, () => {
-    if (!signal.aborted)
-      listen(signal, to); // somebody's own event
-    else for (const flag of to.flags) Atomics.store(flag, 0, 1);
+    if (signal.aborted) to.flags.forEach((flag) => Atomics.store(flag, 0, 1));
+    else listen(signal, to); // the event was somebody's own
   });
 }
 
