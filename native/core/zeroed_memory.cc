@@ -33,6 +33,32 @@ std::vector<const ZeroedMemory*>& live() {
 
 #if defined(__linux__)
 
+// Pages given out and not touched yet: the system still counts them as available.
+size_t untouched(const ZeroedMemory& memory) {
+  const size_t page = static_cast<size_t>(sysconf(_SC_PAGESIZE)), chunk = page << 18;
+  std::vector<unsigned char> resident(std::min(chunk, memory.bytes() + page - 1) / page);
+  size_t pages = 0;
+  for (size_t at = 0; at < memory.bytes(); at += chunk) {
+    const size_t length = std::min(chunk, memory.bytes() - at), count = (length + page - 1) / page;
+    if (mincore(static_cast<char*>(memory.data()) + at, length, resident.data()) != 0) continue;
+    pages += static_cast<size_t>(std::count_if(resident.begin(), resident.begin() + static_cast<std::ptrdiff_t>(count),
+                                               [](unsigned char bits) { return (bits & 1) == 0; }));
+  }
+  return pages * page;
+}
+
+#else
+
+size_t untouched(const ZeroedMemory&) { return 0; }
+
+#endif
+
+double gibibytes(size_t bytes) { return static_cast<double>(bytes) / (1 << 30); }
+
+}  // namespace
+
+#if defined(__linux__)
+
 // Random rows of a big table are a TLB miss each with pages of 4 KiB. Memory starts at a multiple of a huge page, so
 // that the first and last of its rows have them too.
 constexpr size_t kHugePage = size_t{1} << 21;
@@ -55,33 +81,14 @@ void* map_zeroed(size_t bytes) {
   return memory;
 }
 
-void unmap(void* memory, size_t bytes) { munmap(memory, bytes); }
-
-// Pages given out and not touched yet: the system still counts them as available.
-size_t untouched(const ZeroedMemory& memory) {
-  const size_t page = static_cast<size_t>(sysconf(_SC_PAGESIZE)), chunk = page << 18;
-  std::vector<unsigned char> resident(std::min(chunk, memory.bytes() + page - 1) / page);
-  size_t pages = 0;
-  for (size_t at = 0; at < memory.bytes(); at += chunk) {
-    const size_t length = std::min(chunk, memory.bytes() - at), count = (length + page - 1) / page;
-    if (mincore(static_cast<char*>(memory.data()) + at, length, resident.data()) != 0) continue;
-    pages += static_cast<size_t>(std::count_if(resident.begin(), resident.begin() + static_cast<std::ptrdiff_t>(count),
-                                               [](unsigned char bits) { return (bits & 1) == 0; }));
-  }
-  return pages * page;
-}
+void unmap_zeroed(void* memory, size_t bytes) { munmap(memory, bytes); }
 
 #else
 
 void* map_zeroed(size_t bytes) { return std::calloc((bytes + 63) / 64, 64); }
-void unmap(void* memory, size_t) { std::free(memory); }
-size_t untouched(const ZeroedMemory&) { return 0; }
+void unmap_zeroed(void* memory, size_t) { std::free(memory); }
 
 #endif
-
-double gibibytes(size_t bytes) { return static_cast<double>(bytes) / (1 << 30); }
-
-}  // namespace
 
 Status ZeroedMemory::allocate(size_t bytes, const char* what) try {
   if (bytes == 0) {
@@ -119,7 +126,7 @@ ZeroedMemory::~ZeroedMemory() {
     std::lock_guard<std::mutex> lock(live_mutex());
     live().erase(std::find(live().begin(), live().end(), this));
   }
-  unmap(data_, bytes_);
+  unmap_zeroed(data_, bytes_);
 }
 
 }  // namespace sampled_softmax

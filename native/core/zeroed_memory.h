@@ -1,5 +1,4 @@
-// Memory for tables and for sets of drawn classes: large, zero at first, and taken from the machine page by page as it
-// is touched.
+// Memory that is large, zero at first, and taken from the machine page by page as it is touched.
 #pragma once
 
 #include <cstddef>
@@ -8,6 +7,11 @@
 
 namespace sampled_softmax {
 
+// Of the system, at least 64-byte aligned, in huge pages where it is large; null where there is none to be had.
+void* map_zeroed(size_t bytes);
+void unmap_zeroed(void* memory, size_t bytes);
+
+// Memory of a table.
 class ZeroedMemory {
  public:
   ZeroedMemory() = default;

@@ -68,7 +68,7 @@ DistinctClasses& DistinctClasses::of_this_thread() {
 
 template <typename Use>
 auto DistinctClasses::with_set(Use use) {
-  void* data = memory_->data();
+  void* data = memory_.get();
   switch (form_) {
     case Form::narrow_slots: return use(HashSet<uint32_t>(data, slots_));
     case Form::wide_slots: return use(HashSet<uint64_t>(data, slots_));
@@ -86,9 +86,10 @@ void DistinctClasses::start(int64_t range, int64_t capacity) {
   const bool small = bitmap <= kKept && bitmap_is_small(bitmap, classes);
   form_ = small || bitmap <= table ? Form::bitmap : narrow ? Form::narrow_slots : Form::wide_slots;
   const size_t bytes = form_ == Form::bitmap ? bitmap : table;
-  if (memory_ && memory_->bytes() >= bytes) return;
-  memory_.emplace();
-  if (!memory_->allocate(bytes, "the set of classes of a draw").ok()) throw std::bad_alloc();
+  if (memory_ && memory_.get_deleter().bytes >= bytes) return;
+  memory_.reset();
+  memory_ = {map_zeroed(bytes), Unmap{bytes}};
+  if (!memory_) throw std::bad_alloc();
 }
 
 bool DistinctClasses::insert(int64_t id) {
@@ -112,10 +113,10 @@ size_t DistinctClasses::keep_new(const int64_t* candidates, size_t length, int64
 }
 
 void DistinctClasses::forget(const int64_t* ids, size_t length) {
-  if (memory_ && memory_->bytes() > kKept) memory_.reset();
+  if (memory_.get_deleter().bytes > kKept) memory_.reset();
   if (!memory_) return;
   // memset: the words may be slots of 32 bits next time.
-  char* data = static_cast<char*>(memory_->data());
+  char* data = static_cast<char*>(memory_.get());
   switch (form_) {
     case Form::bitmap:
       for (size_t i = 0; i < length; ++i) std::memset(data + ids[i] / 64 * 8, 0, 8);

@@ -3,7 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <optional>
+#include <memory>
 
 #include "core/zeroed_memory.h"
 
@@ -29,6 +29,10 @@ class DistinctClasses {
   void forget(const int64_t* ids, size_t length);
 
  private:
+  struct Unmap {
+    size_t bytes;
+    void operator()(void* memory) const { unmap_zeroed(memory, bytes); }
+  };
   enum class Form { bitmap, narrow_slots, wide_slots };
 
   // What `use` gives for the set in its form.
@@ -36,8 +40,8 @@ class DistinctClasses {
   auto with_set(Use use);
 
   Form form_ = Form::bitmap;
-  size_t slots_ = 0;                    // of the hash set
-  std::optional<ZeroedMemory> memory_;  // all 0 when nothing is held
+  size_t slots_ = 0;                     // of the hash set
+  std::unique_ptr<void, Unmap> memory_;  // all 0 when nothing is held
 };
 
 }  // namespace sampled_softmax
