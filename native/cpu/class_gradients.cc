@@ -38,11 +38,10 @@ void Step<T>::write_bias_gradients(int64_t first, int64_t last) {
   const RowGradients& g = p.bias_gradients;
   T* values = static_cast<T*>(g.values);
   const int64_t labels = p.batch * p.num_true;
-  const double* column_sums = column_bias_gradients - first_column;
+  const double* column_sums = column_bias_gradients - first_bias;
   if (!g.merged && !full) {
     for (int64_t use = std::max(first, labels); use < last; ++use) {
-      T& value = values[row_of_use(p, full, g, use)];
-      value = static_cast<T>(column_sums[use - labels] + (adds_column_biases ? static_cast<double>(value) : 0));
+      values[row_of_use(p, full, g, use)] = static_cast<T>(column_sums[use - labels]);
     }
     return;
   }
@@ -101,11 +100,20 @@ void Step<T>::finish_labels(int64_t strip) {
 
 template <class T>
 void Step<T>::finish_class_gradients(int64_t first, int64_t last, const T* unmerged) {
-  for (; first < last; first += kMostUses) {
-    const int64_t end = std::min(first + kMostUses, last);
-    if (p.weight_gradients.values && (p.weight_gradients.merged || full)) merge_class_gradients(first, end, unmerged);
-    if (p.bias_gradients.values) write_bias_gradients(first, end);
-  }
+  finish_weight_gradients(first, last, unmerged);
+  finish_bias_gradients(first, last);
+}
+
+template <class T>
+void Step<T>::finish_weight_gradients(int64_t first, int64_t last, const T* unmerged) {
+  if (!p.weight_gradients.values || !(p.weight_gradients.merged || full)) return;
+  for (; first < last; first += kMostUses) merge_class_gradients(first, std::min(first + kMostUses, last), unmerged);
+}
+
+template <class T>
+void Step<T>::finish_bias_gradients(int64_t first, int64_t last) {
+  if (!p.bias_gradients.values) return;
+  for (; first < last; first += kMostUses) write_bias_gradients(first, std::min(first + kMostUses, last));
 }
 
 template <class T>
@@ -151,7 +159,9 @@ void Step<T>::merge_class_gradients(int64_t first, int64_t last, const T* unmerg
   template void Step<T>::write_label_biases(int64_t, int);                           \
   template void Step<T>::write_label_gradients(int64_t, int, const T*);              \
   template void Step<T>::finish_labels(int64_t);                                     \
-  template void Step<T>::finish_class_gradients(int64_t, int64_t, const T*);
+  template void Step<T>::finish_class_gradients(int64_t, int64_t, const T*);         \
+  template void Step<T>::finish_weight_gradients(int64_t, int64_t, const T*);        \
+  template void Step<T>::finish_bias_gradients(int64_t, int64_t);
 INSTANTIATE(float)
 INSTANTIATE(double)
 #undef INSTANTIATE

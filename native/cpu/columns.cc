@@ -81,14 +81,13 @@ Touch Step<T>::column_output_lines(int64_t begin, int64_t count) const {
 
 template <class T>
 void Step<T>::add_column_biases(int64_t begin, int64_t count, const double* sums, bool add) {
-  double* total = column_bias_gradients + begin - first_column;
+  double* total = column_bias_gradients + begin - first_bias;
   for (int64_t c = 0; c < count; ++c) total[c] = add ? total[c] + sums[c] : sums[c];
 }
 
 template <class T>
 void Step<T>::add_column_gradients(const Columns<T>& columns, const T* e, int64_t strip_stride, int64_t first,
-                                   int64_t n, const T* panels, int64_t panel_stride, T* weight_rows, bool add,
-                                   bool add_biases) {
+                                   int64_t n, const T* panels, int64_t panel_stride, T* weight_rows, bool add) {
   const auto sum_tiles = [&](int64_t t0, int64_t t1, int) {
     if (aborted()) return;
     const int64_t begin = t0 * MR, count = std::min(t1 * MR, columns.count) - begin;
@@ -101,7 +100,7 @@ void Step<T>::add_column_gradients(const Columns<T>& columns, const T* e, int64_
     if (column_bias_gradients) {
       double sums[kMostColumnsPerTask];
       k.column_sums(et, strip_stride, count, n, scale_of(first), sums);
-      add_column_biases(columns.begin + begin, count, sums, add_biases);
+      add_column_biases(columns.begin + begin, count, sums, first > 0);
     }
   };
   parallel_pieces(tiles_of(columns.count), threads, kMostTilesToSum, kFewestTilesToSum, sum_tiles);
@@ -117,7 +116,7 @@ void Step<T>::add_column_gradients(const Columns<T>& columns, const T* e, int64_
   template void Step<T>::pack_tiles(const Columns<T>&, int64_t, int64_t, int);                                  \
   template void Step<T>::pack_columns(const Columns<T>&);                                                       \
   template void Step<T>::add_column_gradients(const Columns<T>&, const T*, int64_t, int64_t, int64_t, const T*, \
-                                              int64_t, T*, bool, bool);
+                                              int64_t, T*, bool);
 INSTANTIATE(float)
 INSTANTIATE(double)
 #undef INSTANTIATE

@@ -62,7 +62,7 @@ Status run_kept(Step<T>& s) {
     if (s.aborted()) return Status::error(Code::aborted, "aborted");
     if (weight_rows || s.column_bias_gradients) {
       const bool add = first > 0 || (p.weight_gradients.merged && !unmerged);
-      s.add_column_gradients(columns, e, stride, first, n, panels, panel_stride, weight_rows, add, first > 0);
+      s.add_column_gradients(columns, e, stride, first, n, panels, panel_stride, weight_rows, add);
     }
     s.finish_labels(first + n);
   }

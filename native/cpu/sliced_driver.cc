@@ -233,8 +233,7 @@ Status run_sliced(Step<T>& s) {
                    [&](int64_t slice, int worker) { sliced.add_gradients(first, n, slice, worker); });
     }
     if (s.column_bias_gradients) {
-      s.add_column_gradients({0, p.num_sampled}, sliced.z, sliced.stride, first, n, nullptr, 0, nullptr, false,
-                             first > 0);
+      s.add_column_gradients({0, p.num_sampled}, sliced.z, sliced.stride, first, n, nullptr, 0, nullptr, false);
     }
     s.finish_labels(first + n);
   }

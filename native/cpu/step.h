@@ -53,8 +53,7 @@ struct Step {
 
   // What is at hand of the rows' state, of the labels' gradients and of the columns' sums begins with these; a driver
   // that has not all of them moves on from block to block.
-  int64_t first_strip = 0, first_label = 0, first_column = 0;
-  bool adds_column_biases = false;  // to what the columns' rows hold of strips before
+  int64_t first_strip = 0, first_label = 0, first_column = 0, first_bias = 0;  // first_bias: of the columns' biases
 
   // State of the rows, [strips * NR] each; filled by the drivers.
   T* max = nullptr;
@@ -149,9 +148,9 @@ struct Step {
   // Packs all of them, in parallel.
   void pack_columns(const Columns<T>& columns);
   // Gradients of the packed columns' class rows from the strips [first, first + n) of e (strip_stride apart), in
-  // parallel; the first ones unless `add`.
+  // parallel; the first ones of class rows unless `add`.
   void add_column_gradients(const Columns<T>& columns, const T* e, int64_t strip_stride, int64_t first, int64_t n,
-                            const T* panels, int64_t panel_stride, T* weight_rows, bool add, bool add_biases);
+                            const T* panels, int64_t panel_stride, T* weight_rows, bool add);
 
   // ---- class_gradients.cc
   // Whether the columns' gradients are summed into an array of our own before they are added to the caller's rows.
@@ -167,6 +166,8 @@ struct Step {
   // What remains of the uses [first, last) when the columns among them, all at hand, are summed: rows that several uses
   // share, and the biases.
   void finish_class_gradients(int64_t first, int64_t last, const T* unmerged);
+  void finish_weight_gradients(int64_t first, int64_t last, const T* unmerged);
+  void finish_bias_gradients(int64_t first, int64_t last);
   void merge_class_gradients(int64_t first, int64_t last, const T* unmerged);
   void write_bias_gradients(int64_t first, int64_t last);
 };

@@ -36,6 +36,8 @@ struct Streamed {
   Status plan();
   Status take_rows(int64_t first, int64_t end);
   bool one_part() const { return columns_per_part >= p.num_sampled; }
+  // Of the biases, whose sums over several blocks of rows stay in double until the end.
+  bool one_part_of_biases() const { return one_part() || strips_at_hand < s.strips(); }
   void for_each_block_of_columns(int64_t begin, int64_t end, void (Streamed::*work)());
   template <class F>
   void for_each_strip(F&& f) const;
@@ -70,7 +72,7 @@ template <class T>
 Status Streamed<T>::plan() {
   const int NR = s.NR;
   Scratch& scratch = s.scratch;
-  s.plan_rows(strips_at_hand, columns_per_part, false);
+  s.plan_rows(strips_at_hand, one_part_of_biases() ? p.num_sampled : columns_per_part, false);
   scratch.plan(columns.tiles, columns_per_block * dim + kTileSlack);
   scratch.plan(columns.offset, columns_per_block);
   scratch.plan(worker_inputs, s.threads * strip_size);
@@ -151,7 +153,7 @@ void Streamed<T>::add_gradients() {
   const int NR = s.NR;
   const int64_t tiles = s.tiles_of(columns.count), stride = tiles * s.MR * NR,
                 panel_stride = strips_per_block * NR * NR;
-  const int64_t sums_from = one_part() ? 0 : s.first_strip;  // the first strip in the columns' sums
+  const int64_t sums_from = one_part() ? 0 : s.first_strip;  // the first strip in the columns' unmerged sums
   for (int64_t first = s.first_strip; first < end_strip; first += strips_per_block) {
     const int64_t n = std::min(strips_per_block, end_strip - first);
     parallel_for(n, s.threads, [&](int64_t q, int worker) {
@@ -178,8 +180,8 @@ void Streamed<T>::add_gradients() {
     if (s.aborted()) return;
     T* weight_rows = unmerged ? unmerged : static_cast<T*>(p.weight_gradients.values);
     if (!weight_rows && !s.column_bias_gradients) continue;
-    const bool more = first > sums_from, add = unmerged ? more : first > 0 || p.weight_gradients.merged;
-    s.add_column_gradients(columns, e, stride, first, n, panels, panel_stride, weight_rows, add, more);
+    s.add_column_gradients(columns, e, stride, first, n, panels, panel_stride, weight_rows,
+                           unmerged ? first > sums_from : first > 0 || p.weight_gradients.merged);
   }
 }
 
@@ -197,7 +199,6 @@ void Streamed<T>::finish_input_gradients() {
 template <class T>
 Status Streamed<T>::take_rows(int64_t first, int64_t end) {
   s.first_strip = first, end_strip = end;
-  s.adds_column_biases = first > 0 && !one_part();
   for_each_strip([&](int64_t strip, int worker) {
     s.find_true_logits(strip, worker, s.input_rows(strip, s.room(worker)));
     s.start_rows(strip, worker);
@@ -215,11 +216,13 @@ Status Streamed<T>::take_rows(int64_t first, int64_t end) {
   const int64_t labels = s.uses() - p.num_sampled;
   for (s.first_column = 0; s.first_column < p.num_sampled; s.first_column += columns_per_part) {
     const int64_t last = std::min(s.first_column + columns_per_part, p.num_sampled);
+    s.first_bias = one_part_of_biases() ? 0 : s.first_column;
     for_each_block_of_columns(s.first_column, last, &Streamed::add_gradients);
     if (s.aborted()) return Status::error(Code::aborted, "aborted");
-    if (!one_part()) s.finish_class_gradients(labels + s.first_column, labels + last, unmerged);
+    if (!one_part()) s.finish_weight_gradients(labels + s.first_column, labels + last, unmerged);
+    if (!one_part_of_biases()) s.finish_bias_gradients(labels + s.first_column, labels + last);
   }
-  s.first_column = 0;
+  s.first_column = s.first_bias = 0;
   if (p.input_gradients) finish_input_gradients();
   return {};
 }
@@ -236,7 +239,9 @@ Status run_streamed(Step<T>& s) {
     if (Status status = streamed.take_rows(first, end); !status.ok()) return status;
     s.finish_labels(end);
   }
-  s.finish_class_gradients(s.first_label, s.uses() - (streamed.one_part() ? 0 : s.p.num_sampled), streamed.unmerged);
+  const int64_t labels = s.uses() - s.p.num_sampled;
+  s.finish_weight_gradients(s.first_label, streamed.one_part() ? s.uses() : labels, streamed.unmerged);
+  s.finish_bias_gradients(s.first_label, streamed.one_part_of_biases() ? s.uses() : labels);
   return {};
 }
 
