@@ -299,6 +299,21 @@ describe('abort', () => {
     expect(getEventListeners(signal, 'abort')).toHaveLength(1);
   });
 
+  it('lets an event end in which others listen again', async () => {
+    const { signal } = new AbortController();
+    const letGo = holdUp();
+    const pending = sampledSoftmaxLoss({ ...smallProblem(), sampler: smallSampler(), signal });
+    let times = 0;
+    const again = (): void => {
+      if (++times < 100) signal.addEventListener('abort', again, { once: true });
+    };
+    again();
+    signal.dispatchEvent(new Event('abort'));
+    await letGo();
+    await pending;
+    expect(times).toBeLessThan(100);
+  });
+
   it('gives the outputs back', async () => {
     const out = { inputs: new Float32Array(batch * dim) };
     const options = { ...large, gradients: { out } };

@@ -47,4 +47,14 @@ describe.runIf(existsSync('/proc/self/clear_refs'))('the memory of a draw', () =
     expect(most).toBeLessThanOrEqual(8 * shape.numSampled + kept);
     expect(after).toBeLessThanOrEqual(kept);
   });
+
+  it('is there beside a table that may grow into all that the machine has', async () => {
+    const { output } = await inProcess(`
+      const said = (rows) => { try { return lib.EmbeddingTable.createSync({ rows, dim: 1024 }); } catch (error) { return error.message; } };
+      const left = Number(/has (\\d+) bytes/.exec(said(2 ** 40))[1]);
+      const table = said(Math.floor(0.995 * left / 4096));
+      const sampler = new lib.UniformSampler({ rangeMax: 2 ** 31 - 1, numSampled: 30_000_000, seed: 1 });
+      post([typeof table, sampler.sample({ trueClasses: [] }).sampledCandidates.length]);`);
+    expect(JSON.parse(output.trim().split('\n').at(-1) as string)).toEqual(['object', 30_000_000]);
+  });
 });
