@@ -317,26 +317,32 @@ export async function runAsync(
 interface Followers {
   readonly flags: Set<Int32Array>;
   listener: Disposable | undefined;
+  /** The last event that was somebody's own. */
+  foreign: Event | undefined;
 }
 
 const followers = new WeakMap<AbortSignal, Followers>();
 
 /**
  * Listens once, whatever other listeners do with the event: 3 us, and 1 us without that. After an event that was somebody's
- * own it listens again, but not before the event has ended: two listeners that do so in it would keep it going for ever.
+ * own it listens again at once, so as to miss no abort; but where that meets the same event again, not before it has ended:
+ * two listeners that do so would keep it going for ever.
  */
 function listen(signal: AbortSignal, to: Followers): void {
   if (to.listener || to.flags.size === 0) return;
-  to.listener = addAbortListener(signal, () => {
+  to.listener = addAbortListener(signal, (event) => {
+    const again = event === to.foreign;
     to.listener = undefined;
+    to.foreign = event;
     if (signal.aborted) to.flags.forEach((flag) => Atomics.store(flag, 0, 1));
-    else queueMicrotask(() => listen(signal, to));
+    else if (again) queueMicrotask(() => listen(signal, to));
+    else listen(signal, to);
   });
 }
 
 /** Sets the flag when the signal aborts, until the function that is returned is called. */
 function follow(signal: AbortSignal, flag: Int32Array): () => void {
-  const all = followers.get(signal) ?? { flags: new Set(), listener: undefined };
+  const all = followers.get(signal) ?? { flags: new Set(), listener: undefined, foreign: undefined };
   followers.set(signal, all);
   all.flags.add(flag);
   listen(signal, all);
