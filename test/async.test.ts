@@ -1,10 +1,8 @@
 /** The Promise forms: what may happen while a call runs, in this thread. */
-import { getEventListeners } from 'node:events';
 import { Worker } from 'node:worker_threads';
 import { beforeAll, describe, expect, it } from 'vitest';
 import {
   EmbeddingTable,
-  type LogUniformSampler,
   nceLoss,
   sampledSoftmaxLoss,
   sampledSoftmaxLossSync,
@@ -12,57 +10,14 @@ import {
   softmaxLoss,
   softmaxLossSync,
 } from '../lib/index.ts';
-import { randomIds, randoms } from './arrays.ts';
-import { sized } from './device.ts';
+import { randoms } from './arrays.ts';
+import { batch, dim, holdUp, large, refusal } from './async-calls.ts';
 import { smallProblem, smallSampler } from './problems.ts';
 
 const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
 // On one thread, so that on no machine the large call is over before the tests look.
 beforeAll(() => setThreads(1));
-
-/** Takes a quarter of a second or so; a real device needs as much for bringing it there. */
-const { batch, dim, numClasses } = sized(
-  { batch: 400, dim: 64, numClasses: 60_000 },
-  { batch: 60, dim: 16, numClasses: 2000 },
-  { batch: 400, dim: 64, numClasses: 1_500_000 },
-);
-const large = {
-  weights: randoms(numClasses * dim, 1, 0.1),
-  labels: randomIds(batch, numClasses, 2),
-  inputs: randoms(batch * dim, 3),
-  numClasses,
-  gradients: true,
-} as const;
-
-const many = 500_000;
-const endless = {
-  weights: new Float32Array(many),
-  labels: new Int32Array(many),
-  inputs: new Float32Array(many),
-  numClasses: many,
-  device: 'cpu',
-} as const;
-
-async function refusal(promise: Promise<unknown>): Promise<unknown> {
-  return promise.then(
-    () => expect.fail('accepted'),
-    (error: unknown) => error,
-  );
-}
-
-/**
- * Holds up every call that comes after it, on any device, until the function that it returns is called: a call on the
- * CPU that would take minutes has the thread that starts calls.
- */
-function holdUp(): () => Promise<void> {
-  const controller = new AbortController();
-  const call = refusal(softmaxLoss({ ...endless, signal: controller.signal }));
-  return async () => {
-    controller.abort('over');
-    expect(await call).toBe('over');
-  };
-}
 
 describe('while a call runs', () => {
   it('timers keep firing', async () => {
@@ -226,106 +181,6 @@ describe('resizable buffers', () => {
   });
 });
 
-describe('abort', () => {
-  const advanced = (sampler: LogUniformSampler, by: number): void => {
-    const same = smallSampler();
-    for (let i = 0; i < by; i++) same.sample({ trueClasses: [] });
-    expect(sampler.state()).toEqual(same.state());
-  };
-
-  it('before the call: its reason, and the sampler has advanced', async () => {
-    const sampler = smallSampler();
-    const reason = { why: 'no longer wanted' };
-    expect(await refusal(sampledSoftmaxLoss({ ...smallProblem(), sampler, signal: AbortSignal.abort(reason) }))).toBe(reason);
-    advanced(sampler, 1);
-    // What is wrong with the arguments is said first, and draws nothing.
-    const wrong = { ...smallProblem(), labels: [600], sampler, signal: AbortSignal.abort(reason) };
-    expect(await refusal(sampledSoftmaxLoss(wrong))).toMatchObject({ code: expect.stringContaining('ERR_') as string });
-    advanced(sampler, 1);
-  });
-
-  it('during the call: its reason', async () => {
-    const controller = new AbortController();
-    const reason = new Error('enough');
-    // A device ends what it has begun.
-    const long = sized<typeof endless | typeof large>(endless, large, large);
-    const pending = refusal(softmaxLoss({ ...long, signal: controller.signal }));
-    setTimeout(() => controller.abort(reason), 20);
-    expect(await pending).toBe(reason);
-    expect(getEventListeners(controller.signal, 'abort')).toHaveLength(0);
-    expect(await refusal(softmaxLoss({ ...long, signal: AbortSignal.timeout(20) }))).toMatchObject({ name: 'TimeoutError' });
-  });
-
-  it('while the call waits for its turn: its reason, and the sampler has advanced', async () => {
-    const controller = new AbortController();
-    const sampler = smallSampler();
-    const letGo = holdUp();
-    const waiting = refusal(sampledSoftmaxLoss({ ...smallProblem(), sampler, signal: controller.signal }));
-    const last = sampledSoftmaxLoss({ ...smallProblem(), sampler });
-    controller.abort('enough');
-    await letGo();
-    expect(await waiting).toBe('enough');
-    const want = smallSampler();
-    want.sample({ trueClasses: [] });
-    expect((await last).loss).toEqual(sampledSoftmaxLossSync({ ...smallProblem(), sampler: want }).loss);
-    advanced(sampler, 2);
-  });
-
-  it('after the call: nothing', async () => {
-    const controller = new AbortController();
-    const { loss } = await sampledSoftmaxLoss({ ...smallProblem(), sampler: smallSampler(), signal: controller.signal });
-    controller.abort();
-    expect(loss).toEqual(sampledSoftmaxLossSync({ ...smallProblem(), sampler: smallSampler() }).loss);
-    expect(getEventListeners(controller.signal, 'abort')).toHaveLength(0);
-  });
-
-  it('is what the signal says, not an event of that name', async () => {
-    const controller = new AbortController();
-    const { signal } = controller;
-    const letGo = holdUp();
-    signal.addEventListener('abort', (event) => event.stopImmediatePropagation());
-    const first = sampledSoftmaxLoss({ ...smallProblem(), sampler: smallSampler(), signal });
-    for (let i = 0; i < 2; i++) signal.dispatchEvent(new Event('abort'));
-    await letGo();
-    expect((await first).loss).toEqual(sampledSoftmaxLossSync({ ...smallProblem(), sampler: smallSampler() }).loss);
-    expect(getEventListeners(signal, 'abort')).toHaveLength(1);
-
-    const letGoAgain = holdUp();
-    const second = refusal(sampledSoftmaxLoss({ ...smallProblem(), sampler: smallSampler(), signal }));
-    signal.dispatchEvent(new Event('abort'));
-    controller.abort('enough');
-    await letGoAgain();
-    expect(await second).toBe('enough');
-    expect(getEventListeners(signal, 'abort')).toHaveLength(1);
-  });
-
-  it('lets an event end in which others listen again', async () => {
-    const { signal } = new AbortController();
-    const letGo = holdUp();
-    const pending = sampledSoftmaxLoss({ ...smallProblem(), sampler: smallSampler(), signal });
-    let times = 0;
-    const again = (): void => {
-      if (++times < 100) signal.addEventListener('abort', again, { once: true });
-    };
-    again();
-    signal.dispatchEvent(new Event('abort'));
-    await letGo();
-    await pending;
-    expect(times).toBeLessThan(100);
-  });
-
-  it('gives the outputs back', async () => {
-    const out = { inputs: new Float32Array(batch * dim) };
-    const options = { ...large, gradients: { out } };
-    const controller = new AbortController();
-    const pending = refusal(softmaxLoss({ ...options, signal: controller.signal }));
-    setTimeout(() => controller.abort(), 10);
-    expect(await pending).toMatchObject({ name: 'AbortError' });
-    expect(await refusal(softmaxLoss({ ...options, signal: AbortSignal.abort() }))).toMatchObject({ name: 'AbortError' });
-    expect((await softmaxLoss(options)).gradients.inputs).toBe(out.inputs);
-  });
-});
-
 describe('outputs that overlap', () => {
   it("another call's are refused while it runs, in both forms", async () => {
     const end = batch * dim;
@@ -383,17 +238,6 @@ describe('outputs that overlap', () => {
 });
 
 describe('calls that overlap', () => {
-  it('may follow one signal, with one listener', async () => {
-    const controller = new AbortController();
-    const sampler = smallSampler();
-    const letGo = holdUp();
-    const calls = Array.from({ length: 20 }, () => refusal(sampledSoftmaxLoss({ ...smallProblem(), sampler, signal: controller.signal })));
-    expect(getEventListeners(controller.signal, 'abort')).toHaveLength(1);
-    controller.abort('enough');
-    await letGo();
-    expect(new Set(await Promise.all(calls))).toEqual(new Set(['enough']));
-    expect(getEventListeners(controller.signal, 'abort')).toHaveLength(0);
-  });
   it('take their draws in the order of the calls', async () => {
     const [sampler, same] = [smallSampler(), smallSampler()];
     const calls = Array.from({ length: 12 }, (_, i) => (i % 3 === 1 ? nceLoss : sampledSoftmaxLoss)({ ...smallProblem(), sampler }));

@@ -10,17 +10,10 @@ import {
   UniformSampler,
   type SampledSoftmaxLossSyncOptions,
 } from '../lib/index.ts';
-import { randoms } from './arrays.ts';
+import { tinyProblem } from './problems.ts';
 
-const values = { sampledCandidates: [1, 4, 6], trueExpectedCount: [0.5, 0.5], sampledExpectedCount: [0.5, 0.5, 0.5] };
-const good = {
-  weights: randoms(7 * 3, 1),
-  biases: randoms(7, 2),
-  labels: [0, 2],
-  inputs: randoms(2 * 3, 3),
-  numClasses: 7,
-  sampledValues: values,
-};
+const good = tinyProblem();
+const values = good.sampledValues;
 
 const detached = new Float32Array(21);
 structuredClone(detached.buffer, { transfer: [detached.buffer] });

@@ -2,17 +2,10 @@
 import { runInNewContext } from 'node:vm';
 import { describe, expect, it } from 'vitest';
 import { sampledSoftmaxLoss, sampledSoftmaxLossSync, softmaxLoss } from '../lib/index.ts';
-import { randoms } from './arrays.ts';
+import { tinyProblem } from './problems.ts';
 
-const values = { sampledCandidates: [1, 4, 6], trueExpectedCount: [0.5, 0.5], sampledExpectedCount: [0.5, 0.5, 0.5] };
-const good = {
-  weights: randoms(7 * 3, 1),
-  biases: randoms(7, 2),
-  labels: [0, 2],
-  inputs: randoms(2 * 3, 3),
-  numClasses: 7,
-  sampledValues: values,
-};
+const good = tinyProblem();
+const values = good.sampledValues;
 
 describe('getters', () => {
   /** The same with a getter for each property, which adds to `counts`. */

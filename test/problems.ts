@@ -124,3 +124,13 @@ export const smallProblem = () => ({
   numClasses: 500,
 });
 export const smallSampler = (seed = 1): LogUniformSampler => new LogUniformSampler({ rangeMax: 500, numSampled: 50, seed });
+
+/** One whose arrays can be counted on the fingers, with its sample. */
+export const tinyProblem = () => ({
+  weights: randoms(7 * 3, 1),
+  biases: randoms(7, 2),
+  labels: [0, 2],
+  inputs: randoms(2 * 3, 3),
+  numClasses: 7,
+  sampledValues: { sampledCandidates: [1, 4, 6], trueExpectedCount: [0.5, 0.5], sampledExpectedCount: [0.5, 0.5, 0.5] },
+});

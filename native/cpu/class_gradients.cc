@@ -40,9 +40,8 @@ void Step<T>::write_bias_gradients(int64_t first, int64_t last) {
   const int64_t labels = p.batch * p.num_true;
   const double* column_sums = column_bias_gradients - first_bias;
   if (!g.merged && !full) {
-    for (int64_t use = std::max(first, labels); use < last; ++use) {
+    for (int64_t use = std::max(first, labels); use < last; ++use)
       values[row_of_use(p, full, g, use)] = static_cast<T>(column_sums[use - labels]);
-    }
     return;
   }
   const IdVector order =

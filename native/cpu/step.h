@@ -53,7 +53,8 @@ struct Step {
 
   // What is at hand of the rows' state, of the labels' gradients and of the columns' sums begins with these; a driver
   // that has not all of them moves on from block to block.
-  int64_t first_strip = 0, first_label = 0, first_column = 0, first_bias = 0;  // first_bias: of the columns' biases
+  int64_t first_strip = 0, first_label = 0, first_column = 0;
+  int64_t first_bias = 0;  // column whose bias is
 
   // State of the rows, [strips * NR] each; filled by the drivers.
   T* max = nullptr;
@@ -148,7 +149,7 @@ struct Step {
   // Packs all of them, in parallel.
   void pack_columns(const Columns<T>& columns);
   // Gradients of the packed columns' class rows from the strips [first, first + n) of e (strip_stride apart), in
-  // parallel; the first ones of class rows unless `add`.
+  // parallel. `add`: to what the class rows' gradients are of the strips before.
   void add_column_gradients(const Columns<T>& columns, const T* e, int64_t strip_stride, int64_t first, int64_t n,
                             const T* panels, int64_t panel_stride, T* weight_rows, bool add);
 
